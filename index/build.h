@@ -1,0 +1,45 @@
+// Builds a new generation: trains (k-means of FAISS on x[:coarse_dim]), assigns every row, encodes it.
+#ifndef NESTOR_INDEX_BUILD_H_
+#define NESTOR_INDEX_BUILD_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/ivf_index.h"
+
+namespace nestor {
+
+// The rows to build from, numbered 0..size() - 1, the same at every call. Called from several threads.
+class BuildSource {
+ public:
+  struct Row {
+    PointId id;
+    uint64_t row = 0;
+    uint64_t born = 0;
+  };
+  virtual ~BuildSource() = default;
+  virtual uint64_t size() const = 0;
+  virtual Row At(uint64_t i) const = 0;
+  // Vectors i .. i + n - 1 as stored (n x vector bytes) into `out`.
+  virtual absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const = 0;
+};
+
+struct BuildOptions {
+  int threads = 1;
+  uint64_t seed = 1;
+  // Told now and then, from the calling thread: the phase and the fraction of the whole build done. False stops the build: Cancelled.
+  std::function<bool(const char* phase, double fraction)> progress;
+};
+
+// `spec` is valid for the schema, not yet resolved. The result holds every row of the source.
+absl::StatusOr<std::unique_ptr<IvfIndex>> BuildIvfIndex(const VectorSchema& schema, const IndexSpec& spec,
+                                                        IdKind id_kind, const BuildSource& source,
+                                                        const BuildOptions& options);
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_BUILD_H_

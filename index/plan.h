@@ -1,0 +1,62 @@
+// The stages of one query (semantics 10) and their text form,
+//   coarse=64:32,scan=128:100,refine=256:30,rescore
+// `keep` is the number of candidates that leave a stage. Plain values, no locking.
+#ifndef NESTOR_INDEX_PLAN_H_
+#define NESTOR_INDEX_PLAN_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "index/schema.h"
+
+namespace nestor {
+
+inline constexpr uint32_t kMaxProbes = 65536;
+inline constexpr uint32_t kMaxKeep = 1000000;
+inline constexpr uint32_t kMaxLimit = 10000;
+
+struct Plan {
+  struct Coarse {
+    uint32_t dim = 0;
+    uint32_t probes = 0;
+    bool operator==(const Coarse&) const = default;
+  };
+  // Scan and refine: candidates are scored on the first `dim` coordinates and `keep` of them go on.
+  struct Stage {
+    uint32_t dim = 0;
+    uint32_t keep = 0;
+    bool operator==(const Stage&) const = default;
+  };
+  Coarse coarse;
+  Stage scan;
+  absl::InlinedVector<Stage, 4> refine;
+  bool rescore = false;
+
+  bool operator==(const Plan&) const = default;
+};
+
+absl::StatusOr<Plan> ParsePlan(absl::string_view text);
+std::string FormatPlan(const Plan& plan);
+
+// InvalidArgument with the value and the limit: dims outside the nesting, scan or refine dims that decrease,
+// probes 0 or over 65,536, keeps of 0 or that grow, last keep < limit.
+absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit);
+
+// What the planner knows of an index.
+struct IndexShape {
+  uint64_t rows = 0;        // visible rows
+  uint32_t lists = 1;       // 1 = not built, or too small to train
+  uint32_t coarse_dim = 0;  // trained prefix
+  std::vector<uint32_t> shells;
+};
+
+// The plan of a search that names none: meant to reach recall@limit >= 0.95. Pure function.
+Plan DefaultPlan(const VectorSchema& schema, const IndexShape& shape, uint32_t limit);
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_PLAN_H_

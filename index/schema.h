@@ -1,0 +1,78 @@
+// What a collection's vectors are (VectorSchema) and how they are to be indexed (IndexSpec). Plain values;
+// enum numbers are written to disk and never change.
+#ifndef NESTOR_INDEX_SCHEMA_H_
+#define NESTOR_INDEX_SCHEMA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace nestor {
+
+// COSINE and DOT: larger is better. L2: the squared distance, smaller is better.
+enum class Metric : uint8_t { kCosine = 1, kDot = 2, kL2 = 3 };
+enum class Dtype : uint8_t { kF32 = 1, kF16 = 2, kBf16 = 3, kI8 = 4 };
+// How shells are stored in memory; int8 carries one scale per row and shell.
+enum class ShellCodec : uint8_t { kInt8 = 1, kF16 = 2, kF32 = 3 };
+// Where the vectors as sent are read from in rescore and exact search.
+enum class ExactVectors : uint8_t { kMemory = 1, kStore = 2 };
+
+inline constexpr uint32_t kMaxDim = 16384;
+inline constexpr uint32_t kMaxNesting = 16;
+inline constexpr uint32_t kMaxLists = 65536;
+
+struct VectorSchema {
+  uint32_t dim = 0;
+  std::vector<uint32_t> nesting;  // ascending prefix lengths; the last is dim
+  Metric metric = Metric::kCosine;
+  Dtype dtype = Dtype::kF32;
+
+  bool operator==(const VectorSchema&) const = default;
+};
+
+struct IndexSpec {
+  uint32_t coarse_dim = 0;       // prefix that chooses lists, one of the nesting; 0 = choose
+  uint32_t lists = 0;            // 0 = choose; lowered to rows / 39
+  std::vector<uint32_t> shells;  // ascending upper bounds out of the nesting, the last is dim; empty = choose
+  ShellCodec codec = ShellCodec::kInt8;
+  ExactVectors exact_vectors = ExactVectors::kMemory;
+
+  bool operator==(const IndexSpec&) const = default;
+};
+
+size_t DtypeBytes(Dtype dtype);
+absl::string_view Name(Metric metric);  // "cosine", "dot", "l2"
+absl::string_view Name(Dtype dtype);    // "f32", "f16", "bf16", "i8"
+absl::string_view Name(ShellCodec codec);  // "int8", "f16", "f32"
+absl::StatusOr<Metric> ParseMetric(absl::string_view name);
+absl::StatusOr<Dtype> ParseDtype(absl::string_view name);
+absl::StatusOr<ShellCodec> ParseShellCodec(absl::string_view name);
+
+// InvalidArgument with the value and the limit.
+absl::Status ValidateSchema(const VectorSchema& schema);
+absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema);
+
+// The spec with every 0 and empty field chosen for `rows` rows, and lists lowered to rows / 39 (one below
+// 1,000 rows). `spec` must be valid.
+IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows);
+
+// Position of `dim` in schema.nesting, or -1.
+int NestingIndex(const VectorSchema& schema, uint32_t dim);
+
+// A vector of schema.dim values of schema.dtype, as float.
+void DecodeVector(Dtype dtype, const std::byte* bytes, size_t n, float* out);
+// Rounds to nearest even. OutOfRange names the first value that overflows the dtype (INT8: that is not an
+// integer in -128..127).
+absl::Status EncodeVector(Dtype dtype, const float* values, size_t n, std::byte* out);
+
+// Refuses NaN, Inf, |x|^2 not finite in float; under COSINE also a prefix norm with norm^2 < FLT_MIN
+// (semantics 5). `values` has schema.dim floats; `what` names the vector in the message.
+absl::Status ValidateVector(const VectorSchema& schema, const float* values, absl::string_view what);
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_SCHEMA_H_
