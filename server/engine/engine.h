@@ -1,0 +1,142 @@
+// Collections of points over one RocksDB: writes, reads, searches, index builds. Knows neither gRPC
+// nor protobuf. Every function may be called from any thread and runs on it; the engine's own
+// threads are one that builds indexes and one that syncs the log of ASYNC collections.
+//
+// Status codes: InvalidArgument (bad input; names value and limit), NotFound (collection, point,
+// operation), AlreadyExists, FailedPrecondition (data directory in use, unknown format, a build
+// already runs), DeadlineExceeded, Cancelled, DataLoss (damaged files), ResourceExhausted (disk
+// full, slots), Unavailable (closing, or the store refuses writes after an error of the disk).
+#ifndef NESTOR_SERVER_ENGINE_ENGINE_H_
+#define NESTOR_SERVER_ENGINE_ENGINE_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "index/ivf_index.h"
+#include "server/engine/types.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace nestor {
+
+class Collection;
+struct Generation;
+
+enum class Severity { kInfo, kWarning, kError };
+
+struct EngineOptions {
+  std::string data_dir;                           // made if absent; one server at a time
+  int build_threads = 1;                          // of index builds
+  int load_threads = 2;                           // of a restart
+  size_t cache_bytes = size_t{128} << 20;         // RocksDB's one block cache
+  size_t write_buffer_bytes = size_t{256} << 20;  // RocksDB's memtables, all together
+  // Events worth a line in the server's log. Called from any thread.
+  std::function<void(Severity, absl::string_view)> log;
+  rocksdb::Env* env = nullptr;  // tests: a file system with faults; borrowed, outlives the engine
+};
+
+// One snapshot of one collection: the index and the sequence number that it is read at. Whatever
+// that snapshot shows stays readable while the view lives, so keep it short. Movable; Search may be
+// called from several threads at once (the parts of a batch).
+//
+// DeleteCollection and Engine::Close wait until every view of theirs is gone: no thread may call
+// them while it holds one.
+class SearchView {
+ public:
+  SearchView(SearchView&&) noexcept;
+  SearchView& operator=(SearchView&&) noexcept;
+  ~SearchView();
+
+  const VectorSchema& schema() const;
+  uint64_t seq() const { return seq_; }
+
+  // Validates the query (dim, finite, norms), the limit (1..kMaxLimit) and the plan. `scratch` may
+  // be null: then one is borrowed from the engine's pool. NotFound: the query's id, naming it.
+  // `reply` is overwritten, its memory reused.
+  absl::Status Search(const SearchRequest& request, SearchScratch* scratch,
+                      SearchReply* reply) const;
+
+ private:
+  friend class Collection;
+  SearchView(std::shared_ptr<Collection> collection, std::shared_ptr<Generation> generation,
+             uint64_t seq);
+
+  std::shared_ptr<Collection> collection_;  // null after a move
+  std::shared_ptr<Generation> generation_;
+  uint64_t seq_ = 0;
+};
+
+class Engine {
+ public:
+  // Opens the directory and loads every collection into memory; returns when all of them can be
+  // searched.
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
+  // As Close.
+  ~Engine();
+
+  // Stops builds (their operations end ABORTED at the next open), waits for views, flushes and
+  // closes the store. Calls that come later get Unavailable. Idempotent.
+  absl::Status Close();
+
+  // --- Collections ---
+  absl::StatusOr<CollectionInfo> CreateCollection(const CollectionSpec& spec);
+  absl::StatusOr<CollectionInfo> GetCollection(absl::string_view name) const;
+  std::vector<CollectionInfo> ListCollections() const;  // ascending by name
+  absl::StatusOr<CollectionInfo> UpdateCollection(absl::string_view name,
+                                                  const CollectionUpdate& update);
+  absl::Status DeleteCollection(absl::string_view name);
+
+  // --- Points ---
+  // One atomic batch: all points or none, one sequence number. Returns once durable as the
+  // collection says and visible to every later search.
+  absl::StatusOr<UpsertResult> Upsert(absl::string_view collection,
+                                      std::span<const PointInput> points);
+  absl::StatusOr<DeleteResult> Delete(absl::string_view collection, std::span<const PointId> ids);
+  absl::StatusOr<GetResult> Get(absl::string_view collection, std::span<const PointId> ids,
+                                const PointOutput& output) const;
+  absl::StatusOr<ListResult> List(absl::string_view collection, const ListRequest& request) const;
+  absl::StatusOr<uint64_t> Count(absl::string_view collection) const;
+
+  // --- Search ---
+  // A snapshot at or after `min_seq`; waits for it until the deadline.
+  absl::StatusOr<SearchView> Pin(absl::string_view collection, uint64_t min_seq = 0,
+                                 const Patience& patience = {}) const;
+  // Last published sequence: where it is >= min_seq, Pin does not wait.
+  absl::StatusOr<uint64_t> Sequence(absl::string_view collection) const;
+
+  // --- Index ---
+  // Queues a build; returns the operation's id. `spec`, if given, becomes the collection's.
+  absl::StatusOr<std::string> BuildIndex(absl::string_view collection,
+                                         const std::optional<IndexSpec>& spec = std::nullopt);
+  absl::StatusOr<IndexInfo> GetIndex(absl::string_view collection) const;
+
+  // --- Operations ---
+  absl::StatusOr<Operation> GetOperation(absl::string_view id) const;
+  std::vector<Operation> ListOperations() const;  // newest first; the last 1,000 are kept
+  // Asks a pending or running operation to stop; FailedPrecondition where it has ended.
+  absl::Status CancelOperation(absl::string_view id);
+
+  // --- State of the server ---
+  EngineStats Stats() const;
+  absl::StatusOr<CollectionStats> Stats(absl::string_view collection) const;
+  // OK while writes are accepted; otherwise the store's error (reads go on).
+  absl::Status Health() const;
+
+ private:
+  class Rep;
+  explicit Engine(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_ENGINE_H_

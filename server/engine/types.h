@@ -1,0 +1,217 @@
+// Requests and replies of the engine. Plain values; spans and string_views borrow from the caller
+// for the length of the call.
+#ifndef NESTOR_SERVER_ENGINE_TYPES_H_
+#define NESTOR_SERVER_ENGINE_TYPES_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "index/ivf_index.h"
+#include "index/plan.h"
+#include "index/point_id.h"
+#include "index/schema.h"
+#include "server/storage/attribute.h"
+#include "server/storage/collection_spec.h"
+
+namespace nestor {
+
+// Limits that the engine enforces (InvalidArgument names value and limit).
+inline constexpr size_t kMaxNameBytes = 128;           // collections and attributes
+inline constexpr uint32_t kMaxAttributeFields = 256;   // per collection
+inline constexpr size_t kMaxAttributeBytes = 1 << 20;  // of one point, encoded
+inline constexpr uint32_t kMaxBatchPoints = 10000;     // points or ids in one call
+
+// When to give up waiting or searching. Polled between lists, and while waiting for a sequence.
+struct Patience {
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+// --- Collections ---
+struct CollectionInfo {
+  CollectionSpec spec;
+  uint32_t uid = 0;
+  uint64_t points = 0;
+  uint64_t seq = 0;         // last published
+  uint64_t generation = 0;  // 0 = never built
+  uint64_t unbuilt = 0;     // see IndexInfo
+};
+
+// Fields that are set replace (semantics 7).
+struct CollectionUpdate {
+  std::optional<Durability> durability;
+  std::optional<IndexSpec> index;  // of the next build
+  std::optional<ExactVectors>
+      exact_vectors;  // of the next build or restart; wins over index->exact_vectors
+  std::vector<AttributeField> add_attributes;
+};
+
+// --- Points ---
+// `n` little-endian values of `dtype`. Another float dtype than the schema's is converted; kI8 goes
+// only into kI8 collections.
+struct PackedVector {
+  Dtype dtype = Dtype::kF32;
+  absl::string_view bytes;
+};
+using VectorInput = std::variant<std::span<const float>, PackedVector>;
+
+struct PointInput {
+  PointId id;
+  VectorInput vector;
+  Attributes attributes;  // any order; names unique
+};
+
+struct Point {
+  PointId id;
+  uint64_t seq = 0;    // the write that made this version
+  std::string vector;  // values of the schema's dtype, little-endian; empty unless asked for
+  Attributes attributes;
+};
+
+// What of a point a reply carries beside id and seq.
+struct PointOutput {
+  bool attributes = false;
+  bool vector = false;
+};
+
+struct UpsertResult {
+  uint64_t seq = 0;
+  uint64_t upserted = 0;
+};
+struct DeleteResult {
+  uint64_t seq = 0;      // where nothing was deleted: the last published
+  uint64_t deleted = 0;  // ids that were there
+};
+struct GetResult {
+  std::vector<Point> found;      // in the order asked, duplicates kept
+  std::vector<PointId> missing;  // in the order asked
+  uint64_t seq = 0;              // the snapshot that was read
+};
+struct ListRequest {
+  std::optional<PointId> after;  // exclusive; absent = from the start
+  uint32_t limit = 100;          // 1..kMaxBatchPoints
+  uint64_t max_bytes =
+      32 << 20;  // of ids, vectors and attributes: the page ends early, after >= 1 point
+  PointOutput output;
+};
+struct ListResult {
+  std::vector<Point> points;  // ascending by id
+  bool more = false;          // ask again with after = points.back().id
+  uint64_t seq = 0;
+};
+
+// --- Search ---
+struct UseDefaultPlan {};
+struct ExactSearch {
+  uint32_t dim = 0;  // a nesting dim; 0 = D
+};
+using SearchHow = std::variant<UseDefaultPlan, Plan, ExactSearch>;
+
+struct SearchRequest {
+  std::variant<std::span<const float>, PointId>
+      query;  // a point's id: the point itself is left out
+  uint32_t limit = 10;
+  SearchHow how;
+  PointOutput output;
+  Patience patience;
+};
+
+struct SearchHit {
+  PointId id;
+  float score = 0;
+  uint64_t row = 0;
+  uint64_t seq = 0;
+  std::string vector;     // as in Point
+  Attributes attributes;  // as in Point
+};
+
+struct SearchReply {
+  std::vector<SearchHit> hits;  // best first, ties by id
+  uint32_t score_dim = 0;       // prefix that the scores are of
+  uint64_t unbuilt = 0;         // see IndexInfo
+  SearchHow how;  // what ran: the effective Plan, or ExactSearch with its dim; never UseDefaultPlan
+  absl::InlinedVector<StageCost, 8> stages;
+  uint64_t seq = 0;  // the snapshot that was searched
+};
+
+// --- Index ---
+struct IndexInfo {
+  uint64_t generation = 0;  // 0 = never built
+  IndexSpec spec;           // of the live index, as built (resolved)
+  IndexSpec next_spec;      // of the next build, as declared
+  uint32_t lists = 1;
+  uint32_t coarse_dim = 0;  // 0 = one list, nothing trained
+  uint64_t rows = 0;        // live
+  uint64_t dead_rows =
+      0;  // overwritten or deleted, memory not yet given back (the next build or restart does)
+  uint64_t rows_at_build = 0;
+  // Rows that a search can only find by scanning everything: all rows of a collection of >= 1,000
+  // rows that was never built. Rows written after a build are assigned to its lists at once and do
+  // not count.
+  uint64_t unbuilt = 0;
+  IndexMemory memory;
+  uint64_t id_map_bytes = 0;    // id -> slot, beside the index
+  std::string build_operation;  // pending or running build, or empty
+};
+
+// --- Operations ---
+// Numbers are on disk and never change.
+enum class OperationState : uint8_t {
+  kPending = 1,
+  kRunning = 2,
+  kSucceeded = 3,
+  kFailed = 4,     // `error` says why
+  kCancelled = 5,  // by CancelOperation, or its collection was deleted
+  kAborted = 6,    // interrupted by a restart of the server
+};
+inline bool IsFinal(OperationState state) { return state >= OperationState::kSucceeded; }
+
+struct Operation {
+  std::string id;    // "op-17"
+  std::string kind;  // "build_index"
+  std::string collection;
+  uint32_t collection_uid = 0;
+  OperationState state = OperationState::kPending;
+  std::string phase;           // of a running build
+  double fraction = 0;         // of the whole, 0..1
+  double eta_seconds = -1;     // < 0 = not known yet
+  int64_t created_micros = 0;  // since 1970-01-01 UTC; 0 = not yet
+  int64_t started_micros = 0;
+  int64_t ended_micros = 0;
+  absl::Status error;  // not OK iff failed, cancelled or aborted
+};
+
+// --- Statistics ---
+struct CollectionStats {
+  std::string name;
+  uint32_t uid = 0;
+  uint64_t points = 0;
+  uint64_t seq = 0;
+  IndexInfo index;
+  uint64_t active_readers = 0;  // pinned snapshots
+  uint64_t unpurged_rows = 0;   // dead rows still in the store
+  uint64_t disk_bytes = 0;      // estimate by the store
+};
+
+struct EngineStats {
+  std::vector<CollectionStats> collections;  // ascending by name
+  uint64_t store_live_bytes = 0;             // SST and blob files
+  uint64_t store_memtable_bytes = 0;
+  uint64_t store_cache_bytes = 0;
+  uint64_t writes = 0;        // entries acknowledged since the start
+  uint64_t write_groups = 0;  // batches that carried them
+  uint64_t searches = 0;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_TYPES_H_

@@ -1,0 +1,32 @@
+// What a collection is, as its creator declared it. Plain values; enum numbers are on disk and
+// never change.
+#ifndef NESTOR_SERVER_STORAGE_COLLECTION_SPEC_H_
+#define NESTOR_SERVER_STORAGE_COLLECTION_SPEC_H_
+
+#include <string>
+#include <vector>
+
+#include "index/point_id.h"
+#include "index/schema.h"
+#include "server/storage/attribute.h"
+
+namespace nestor {
+
+// kSync: acknowledged means synced to disk. kAsync: synced at most 100 ms later; a power loss may
+// take the last writes, always a suffix.
+enum class Durability : uint8_t { kSync = 1, kAsync = 2 };
+
+struct CollectionSpec {
+  std::string name;
+  VectorSchema schema;
+  IdKind id_kind = IdKind::kNum;
+  Durability durability = Durability::kSync;
+  IndexSpec index;  // of the next build; exact_vectors also of the next restart
+  std::vector<AttributeField> attributes;  // ascending by name
+
+  bool operator==(const CollectionSpec&) const = default;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_STORAGE_COLLECTION_SPEC_H_
