@@ -1,4 +1,5 @@
-// Builds a new generation: trains (k-means of FAISS on x[:coarse_dim]), assigns every row, encodes it.
+// Builds a new generation: trains (k-means of FAISS on x[:coarse_dim]), assigns every row, encodes
+// it.
 #ifndef NESTOR_INDEX_BUILD_H_
 #define NESTOR_INDEX_BUILD_H_
 
@@ -13,7 +14,8 @@
 
 namespace nestor {
 
-// The rows to build from, numbered 0..size() - 1, the same at every call. Called from several threads.
+// The rows to build from, numbered 0..size() - 1, the same at every call. Called from several
+// threads.
 class BuildSource {
  public:
   struct Row {
@@ -31,13 +33,15 @@ class BuildSource {
 struct BuildOptions {
   int threads = 1;
   uint64_t seed = 1;
-  // Told now and then, from the calling thread: the phase and the fraction of the whole build done. False stops the build: Cancelled.
+  // Told now and then, from the calling thread: the phase and the fraction of the whole build done.
+  // False stops the build: Cancelled.
   std::function<bool(const char* phase, double fraction)> progress;
 };
 
 // `spec` is valid for the schema, not yet resolved. The result holds every row of the source.
-absl::StatusOr<std::unique_ptr<IvfIndex>> BuildIvfIndex(const VectorSchema& schema, const IndexSpec& spec,
-                                                        IdKind id_kind, const BuildSource& source,
+absl::StatusOr<std::unique_ptr<IvfIndex>> BuildIvfIndex(const VectorSchema& schema,
+                                                        const IndexSpec& spec, IdKind id_kind,
+                                                        const BuildSource& source,
                                                         const BuildOptions& options);
 
 }  // namespace nestor

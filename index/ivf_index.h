@@ -1,12 +1,12 @@
 // AdANNS-IVF over additive shells: one generation of a collection's index, in memory.
 //
-// Threads: one writer at a time (Append, MarkDead; the caller serialises), any number of readers, which
-// take no lock. A reader sees the rows with born <= snapshot < dead. Readers may search a snapshot s only
-// once every Append and MarkDead of sequences <= s has returned (publish s with release order after them).
-// The owner keeps the object alive while readers use it (shared_ptr).
+// Threads: one writer at a time (Append, MarkDead; the caller serialises), any number of readers,
+// which take no lock. A reader sees the rows with born <= snapshot < dead. Readers may search a
+// snapshot s only once every Append and MarkDead of sequences <= s has returned (publish s with
+// release order after them). The owner keeps the object alive while readers use it (shared_ptr).
 //
-// A row is one stored version of a point (row number: the caller's, never reused); a slot is its place in
-// this object. Slots are dense-ish numbers below slot_limit().
+// A row is one stored version of a point (row number: the caller's, never reused); a slot is its
+// place in this object. Slots are dense-ish numbers below slot_limit().
 #ifndef NESTOR_INDEX_IVF_INDEX_H_
 #define NESTOR_INDEX_IVF_INDEX_H_
 
@@ -34,8 +34,8 @@ inline constexpr uint64_t kNeverDead = ~uint64_t{0};
 struct SearchQuery {
   std::span<const float> vector;  // dim floats, validated by ValidateVector
   uint32_t limit = 10;
-  uint64_t snapshot = 0;         // sequence whose state is searched
-  uint32_t skip_slot = kNoSlot;  // this row is left out (search by id)
+  uint64_t snapshot = 0;                 // sequence whose state is searched
+  uint32_t skip_slot = kNoSlot;          // this row is left out (search by id)
   const VectorSource* source = nullptr;  // needed where exact vectors are not in memory
   // Polled between lists: DeadlineExceeded or Cancelled, no partial result.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
@@ -69,18 +69,19 @@ struct IndexMemory {
   uint64_t first_shell = 0;
   uint64_t later_shells = 0;
   uint64_t norms_scales = 0;
-  uint64_t ids = 0;         // ids and row numbers by slot
-  uint64_t map = 0;         // slot -> place in its list, and slots in lists
-  uint64_t sequences = 0;   // born and dead
+  uint64_t ids = 0;        // ids and row numbers by slot
+  uint64_t map = 0;        // slot -> place in its list, and slots in lists
+  uint64_t sequences = 0;  // born and dead
   uint64_t exact_vectors = 0;
-  uint64_t model = 0;       // centroids and list means
+  uint64_t model = 0;  // centroids and list means
   uint64_t Total() const {
-    return first_shell + later_shells + norms_scales + ids + map + sequences + exact_vectors + model;
+    return first_shell + later_shells + norms_scales + ids + map + sequences + exact_vectors +
+           model;
   }
 };
 
-// Buffers of one search, reused from query to query so that a warm search allocates nothing. One thread at
-// a time.
+// Buffers of one search, reused from query to query so that a warm search allocates nothing. One
+// thread at a time.
 class SearchScratch {
  public:
   SearchScratch();
@@ -95,15 +96,16 @@ class SearchScratch {
 
 class IvfIndex {
  public:
-  // An index without rows. `model` fixes the lists (Model::Untrained for one list); `spec` is resolved.
-  static std::unique_ptr<IvfIndex> Create(const VectorSchema& schema, const IndexSpec& spec, IdKind id_kind,
-                                          std::shared_ptr<const Model> model);
+  // An index without rows. `model` fixes the lists (Model::Untrained for one list); `spec` is
+  // resolved.
+  static std::unique_ptr<IvfIndex> Create(const VectorSchema& schema, const IndexSpec& spec,
+                                          IdKind id_kind, std::shared_ptr<const Model> model);
   ~IvfIndex();
 
   // --- Filling at once: at restart and at the end of a build, before the index has readers. ---
-  // Makes `counts[l]` places in each list l, lists in order: list l owns the slots from the returned
-  // vector's [l] on. Then every place is filled by exactly one Fill (any thread, any order), and Publish
-  // makes all of them visible from their born sequence on.
+  // Makes `counts[l]` places in each list l, lists in order: list l owns the slots from the
+  // returned vector's [l] on. Then every place is filled by exactly one Fill (any thread, any
+  // order), and Publish makes all of them visible from their born sequence on.
   std::vector<uint32_t> Reserve(std::span<const uint32_t> counts);
   void Fill(uint32_t slot, const PointId& id, uint64_t row, uint64_t born, const std::byte* vector);
   void Publish();
@@ -128,9 +130,9 @@ class IvfIndex {
   const VectorSchema& schema() const;
   const IndexSpec& spec() const;  // as built
   const Model& model() const;
-  IndexShape Shape() const;       // rows: live ones at this moment
+  IndexShape Shape() const;  // rows: live ones at this moment
   IndexMemory Memory() const;
-  uint32_t slot_limit() const;    // all slots in use are below
+  uint32_t slot_limit() const;  // all slots in use are below
   PointId IdAt(uint32_t slot) const;
   uint64_t RowAt(uint32_t slot) const;
   uint64_t BornAt(uint32_t slot) const;

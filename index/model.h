@@ -1,5 +1,6 @@
 // The trained part of an AdANNS-IVF: centroids in coarse_dim dims and, for coarse dims above that
-// (AdANNS-D), the mean of each list's members in all D dims. Immutable once made; shared by readers.
+// (AdANNS-D), the mean of each list's members in all D dims. Immutable once made; shared by
+// readers.
 #ifndef NESTOR_INDEX_MODEL_H_
 #define NESTOR_INDEX_MODEL_H_
 
@@ -17,9 +18,9 @@ namespace nestor {
 
 struct Model {
   uint32_t lists = 1;
-  uint32_t coarse_dim = 0;        // 0 = untrained, one list
-  std::vector<float> centroids;   // lists x coarse_dim; unit length under COSINE and DOT
-  std::vector<float> means;       // lists x dim; of the rows at the build, under COSINE of unit rows
+  uint32_t coarse_dim = 0;       // 0 = untrained, one list
+  std::vector<float> centroids;  // lists x coarse_dim; unit length under COSINE and DOT
+  std::vector<float> means;      // lists x dim; of the rows at the build, under COSINE of unit rows
 
   // One list, nothing trained.
   static std::shared_ptr<const Model> Untrained();
@@ -27,9 +28,11 @@ struct Model {
   bool trained() const { return coarse_dim != 0; }
 };
 
-// Bytes for the store and back. Parse checks every size against the schema: DataLoss says what is wrong.
+// Bytes for the store and back. Parse checks every size against the schema: DataLoss says what is
+// wrong.
 std::string SerializeModel(const Model& model);
-absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes, const VectorSchema& schema);
+absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
+                                                        const VectorSchema& schema);
 
 }  // namespace nestor
 

@@ -42,8 +42,8 @@ struct Plan {
 absl::StatusOr<Plan> ParsePlan(absl::string_view text);
 std::string FormatPlan(const Plan& plan);
 
-// InvalidArgument with the value and the limit: dims outside the nesting, scan or refine dims that decrease,
-// probes 0 or over 65,536, keeps of 0 or that grow, last keep < limit.
+// InvalidArgument with the value and the limit: dims outside the nesting, scan or refine dims that
+// decrease, probes 0 or over 65,536, keeps of 0 or that grow, last keep < limit.
 absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit);
 
 // What the planner knows of an index.

@@ -1,5 +1,5 @@
-// The caller's name of a point: a number or a string, one kind per collection. Ordering is numeric or
-// bytewise; it breaks ties between equal scores.
+// The caller's name of a point: a number or a string, one kind per collection. Ordering is numeric
+// or bytewise; it breaks ties between equal scores.
 #ifndef NESTOR_INDEX_POINT_ID_H_
 #define NESTOR_INDEX_POINT_ID_H_
 

@@ -1,5 +1,5 @@
-// What a collection's vectors are (VectorSchema) and how they are to be indexed (IndexSpec). Plain values;
-// enum numbers are written to disk and never change.
+// What a collection's vectors are (VectorSchema) and how they are to be indexed (IndexSpec). Plain
+// values; enum numbers are written to disk and never change.
 #ifndef NESTOR_INDEX_SCHEMA_H_
 #define NESTOR_INDEX_SCHEMA_H_
 
@@ -35,9 +35,10 @@ struct VectorSchema {
 };
 
 struct IndexSpec {
-  uint32_t coarse_dim = 0;       // prefix that chooses lists, one of the nesting; 0 = choose
-  uint32_t lists = 0;            // 0 = choose; lowered to rows / 39
-  std::vector<uint32_t> shells;  // ascending upper bounds out of the nesting, the last is dim; empty = choose
+  uint32_t coarse_dim = 0;  // prefix that chooses lists, one of the nesting; 0 = choose
+  uint32_t lists = 0;       // 0 = choose; lowered to rows / 39
+  std::vector<uint32_t>
+      shells;  // ascending upper bounds out of the nesting, the last is dim; empty = choose
   ShellCodec codec = ShellCodec::kInt8;
   ExactVectors exact_vectors = ExactVectors::kMemory;
 
@@ -45,8 +46,8 @@ struct IndexSpec {
 };
 
 size_t DtypeBytes(Dtype dtype);
-absl::string_view Name(Metric metric);  // "cosine", "dot", "l2"
-absl::string_view Name(Dtype dtype);    // "f32", "f16", "bf16", "i8"
+absl::string_view Name(Metric metric);     // "cosine", "dot", "l2"
+absl::string_view Name(Dtype dtype);       // "f32", "f16", "bf16", "i8"
 absl::string_view Name(ShellCodec codec);  // "int8", "f16", "f32"
 absl::StatusOr<Metric> ParseMetric(absl::string_view name);
 absl::StatusOr<Dtype> ParseDtype(absl::string_view name);
@@ -56,8 +57,8 @@ absl::StatusOr<ShellCodec> ParseShellCodec(absl::string_view name);
 absl::Status ValidateSchema(const VectorSchema& schema);
 absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema);
 
-// The spec with every 0 and empty field chosen for `rows` rows, and lists lowered to rows / 39 (one below
-// 1,000 rows). `spec` must be valid.
+// The spec with every 0 and empty field chosen for `rows` rows, and lists lowered to rows / 39 (one
+// below 1,000 rows). `spec` must be valid.
 IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows);
 
 // Position of `dim` in schema.nesting, or -1.
@@ -65,13 +66,14 @@ int NestingIndex(const VectorSchema& schema, uint32_t dim);
 
 // A vector of schema.dim values of schema.dtype, as float.
 void DecodeVector(Dtype dtype, const std::byte* bytes, size_t n, float* out);
-// Rounds to nearest even. OutOfRange names the first value that overflows the dtype (INT8: that is not an
-// integer in -128..127).
+// Rounds to nearest even. OutOfRange names the first value that overflows the dtype (INT8: that is
+// not an integer in -128..127).
 absl::Status EncodeVector(Dtype dtype, const float* values, size_t n, std::byte* out);
 
-// Refuses NaN, Inf, |x|^2 not finite in float; under COSINE also a prefix norm with norm^2 < FLT_MIN
-// (semantics 5). `values` has schema.dim floats; `what` names the vector in the message.
-absl::Status ValidateVector(const VectorSchema& schema, const float* values, absl::string_view what);
+// Refuses NaN, Inf, |x|^2 not finite in float; under COSINE also a prefix norm with norm^2 <
+// FLT_MIN (semantics 5). `values` has schema.dim floats; `what` names the vector in the message.
+absl::Status ValidateVector(const VectorSchema& schema, const float* values,
+                            absl::string_view what);
 
 }  // namespace nestor
 

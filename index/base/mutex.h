@@ -1,5 +1,5 @@
-// A std::mutex with clang's thread-safety annotations, so that `clang -Wthread-safety` checks who holds
-// what. absl::Mutex would do the same, but the uninstrumented one in Debian's package makes
+// A std::mutex with clang's thread-safety annotations, so that `clang -Wthread-safety` checks who
+// holds what. absl::Mutex would do the same, but the uninstrumented one in Debian's package makes
 // ThreadSanitizer report races that are not there.
 #ifndef NESTOR_INDEX_BASE_MUTEX_H_
 #define NESTOR_INDEX_BASE_MUTEX_H_
@@ -34,8 +34,8 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex* const mutex_;
 };
 
-// Waits release the mutex and take it again, like std::condition_variable; call them in a loop over the
-// condition, with the mutex held.
+// Waits release the mutex and take it again, like std::condition_variable; call them in a loop over
+// the condition, with the mutex held.
 class CondVar {
  public:
   void Wait(Mutex* mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { cv_.wait(*mutex); }

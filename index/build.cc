@@ -1,0 +1,218 @@
+#include "index/build.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <thread>
+#include <utility>
+
+#include "index/train.h"
+
+namespace nestor {
+namespace {
+
+constexpr uint64_t kChunkRows = 4096;
+// k-means hardly gains from more rows a centroid than this.
+constexpr uint64_t kTrainRowsPerList = 128;
+// The share of a build's time that each phase is over at, about.
+constexpr double kTrained = 0.6;
+constexpr double kAssigned = 0.85;
+
+// Copies x[:dim] of n rows, of unit length under COSINE.
+void TakePrefixes(const VectorSchema& schema, const float* vectors, uint64_t n, uint32_t dim,
+                  float* out) {
+  for (uint64_t i = 0; i < n; ++i) {
+    const float* x = vectors + i * schema.dim;
+    float scale = 1;
+    if (schema.metric == Metric::kCosine) {
+      double square = 0;
+      for (uint32_t d = 0; d < dim; ++d) square += static_cast<double>(x[d]) * x[d];
+      scale = static_cast<float>(1 / std::sqrt(square));
+    }
+    for (uint32_t d = 0; d < dim; ++d) out[i * dim + d] = x[d] * scale;
+  }
+}
+
+class Builder {
+ public:
+  Builder(const VectorSchema& schema, const IndexSpec& spec, IdKind id_kind,
+          const BuildSource& source, const BuildOptions& options)
+      : schema_(schema),
+        spec_(ResolveSpec(spec, schema, source.size())),
+        id_kind_(id_kind),
+        source_(source),
+        options_(options),
+        vector_bytes_(schema.dim * DtypeBytes(schema.dtype)) {
+    kmeans_.dim = spec_.coarse_dim;
+    kmeans_.clusters = spec_.lists;
+    kmeans_.metric = schema.metric;
+    kmeans_.threads = options.threads;
+    kmeans_.seed = options.seed;
+  }
+
+  absl::StatusOr<std::unique_ptr<IvfIndex>> Build() {
+    assigned_.assign(source_.size(), 0);
+    auto model = std::make_shared<Model>();
+    if (spec_.lists > 1) {
+      if (absl::Status s = Train(model.get()); !s.ok()) return s;
+      if (absl::Status s = Assign(model.get()); !s.ok()) return s;
+    }
+    std::unique_ptr<IvfIndex> index = IvfIndex::Create(schema_, spec_, id_kind_, std::move(model));
+    if (absl::Status s = Fill(index.get()); !s.ok()) return s;
+    return index;
+  }
+
+ private:
+  bool Report(const char* phase, double fraction) {
+    return !options_.progress || options_.progress(phase, fraction);
+  }
+  static absl::Status Cancelled() { return absl::CancelledError("the build was cancelled"); }
+
+  // Decodes rows i .. i + n - 1 into decoded_.
+  absl::Status Read(uint64_t i, uint64_t n) {
+    bytes_.resize(n * vector_bytes_);
+    decoded_.resize(n * schema_.dim);
+    if (absl::Status s = source_.Read(i, n, bytes_.data()); !s.ok()) return s;
+    DecodeVector(schema_.dtype, bytes_.data(), n * schema_.dim, decoded_.data());
+    return absl::OkStatus();
+  }
+
+  absl::Status Train(Model* model) {
+    // An evenly spread sample in pieces, so that a source on disk reads runs of rows.
+    constexpr uint64_t kPiece = 16;
+    const uint64_t rows = source_.size();
+    const uint64_t wanted = std::min(rows, spec_.lists * kTrainRowsPerList);
+    const uint64_t pieces = (wanted + kPiece - 1) / kPiece;
+    std::vector<float> sample;
+    sample.reserve(pieces * kPiece * spec_.coarse_dim);
+    for (uint64_t p = 0; p < pieces; ++p) {
+      if (p % 256 == 0 && !Report("train", 0)) return Cancelled();
+      const uint64_t first = static_cast<uint64_t>(
+          static_cast<double>(p) / static_cast<double>(pieces) * static_cast<double>(rows));
+      const uint64_t n = std::min(kPiece, rows - first);
+      if (absl::Status s = Read(first, n); !s.ok()) return s;
+      sample.resize(sample.size() + n * spec_.coarse_dim);
+      TakePrefixes(schema_, decoded_.data(), n, spec_.coarse_dim,
+                   sample.data() + sample.size() - n * spec_.coarse_dim);
+    }
+    kmeans_.progress = [this](double fraction) { return Report("train", kTrained * fraction); };
+    absl::StatusOr<std::vector<float>> centroids = TrainKMeans(kmeans_, sample);
+    if (!centroids.ok()) return centroids.status();
+    model->lists = spec_.lists;
+    model->coarse_dim = spec_.coarse_dim;
+    model->centroids = *std::move(centroids);
+    return absl::OkStatus();
+  }
+
+  // Assigns every row and averages the lists.
+  absl::Status Assign(Model* model) {
+    std::vector<double> sums(size_t{spec_.lists} * schema_.dim, 0.0);
+    std::vector<uint64_t> counts(spec_.lists, 0);
+    std::vector<float> prefixes;
+    std::vector<int64_t> nearest;
+    for (uint64_t i = 0; i < source_.size(); i += kChunkRows) {
+      const double fraction = static_cast<double>(i) / static_cast<double>(source_.size());
+      if (!Report("assign", kTrained + (kAssigned - kTrained) * fraction)) return Cancelled();
+      const uint64_t n = std::min(kChunkRows, source_.size() - i);
+      if (absl::Status s = Read(i, n); !s.ok()) return s;
+      prefixes.resize(n * spec_.coarse_dim);
+      TakePrefixes(schema_, decoded_.data(), n, spec_.coarse_dim, prefixes.data());
+      absl::Status status =
+          AssignToCentroids(kmeans_, model->centroids, prefixes.data(), n, &nearest);
+      if (!status.ok()) return status;
+      for (uint64_t j = 0; j < n; ++j) {
+        const auto list = static_cast<uint32_t>(nearest[j]);
+        assigned_[i + j] = list;
+        ++counts[list];
+        const float* x = decoded_.data() + j * schema_.dim;
+        double* sum = sums.data() + size_t{list} * schema_.dim;
+        double scale = 1;
+        if (schema_.metric == Metric::kCosine) {
+          double square = 0;
+          for (uint32_t d = 0; d < schema_.dim; ++d) square += static_cast<double>(x[d]) * x[d];
+          scale = 1 / std::sqrt(square);
+        }
+        for (uint32_t d = 0; d < schema_.dim; ++d) sum[d] += scale * x[d];
+      }
+    }
+    model->means.resize(sums.size());
+    for (uint32_t l = 0; l < spec_.lists; ++l) {
+      // An empty list's mean stays zero but for its centroid, so that it can still be compared.
+      for (uint32_t d = 0; d < schema_.dim; ++d) {
+        const size_t at = size_t{l} * schema_.dim + d;
+        model->means[at] =
+            counts[l] != 0         ? static_cast<float>(sums[at] / static_cast<double>(counts[l]))
+            : d < spec_.coarse_dim ? model->centroids[size_t{l} * spec_.coarse_dim + d]
+                                   : 0.0f;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Fill(IvfIndex* index) {
+    std::vector<uint32_t> counts(spec_.lists, 0);
+    for (uint32_t list : assigned_) ++counts[list];
+    std::vector<uint32_t> next = index->Reserve(counts);
+    std::vector<uint32_t> slots(source_.size());
+    for (uint64_t i = 0; i < source_.size(); ++i) slots[i] = next[assigned_[i]]++;
+
+    const uint64_t chunks = (source_.size() + kChunkRows - 1) / kChunkRows;
+    std::atomic<uint64_t> next_chunk{0};
+    std::atomic<bool> stop{false};
+    std::vector<absl::Status> statuses(static_cast<size_t>(options_.threads));
+    const auto work = [&](int thread) {
+      std::vector<std::byte> bytes;
+      for (uint64_t c = next_chunk++; c < chunks && !stop; c = next_chunk++) {
+        if (thread == 0) {
+          const double fraction = static_cast<double>(c) / static_cast<double>(chunks);
+          if (!Report("encode", kAssigned + (1 - kAssigned) * fraction)) statuses[0] = Cancelled();
+        }
+        const uint64_t first = c * kChunkRows;
+        const uint64_t n = std::min(kChunkRows, source_.size() - first);
+        bytes.resize(n * vector_bytes_);
+        absl::Status& status = statuses[static_cast<size_t>(thread)];
+        if (status.ok()) status = source_.Read(first, n, bytes.data());
+        if (!status.ok()) {
+          stop = true;
+          return;
+        }
+        for (uint64_t j = 0; j < n; ++j) {
+          const BuildSource::Row row = source_.At(first + j);
+          index->Fill(slots[first + j], row.id, row.row, row.born,
+                      bytes.data() + j * vector_bytes_);
+        }
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int t = 1; t < options_.threads; ++t) threads.emplace_back(work, t);
+    work(0);
+    for (std::thread& thread : threads) thread.join();
+    for (const absl::Status& status : statuses) {
+      if (!status.ok()) return status;
+    }
+    index->Publish();
+    return absl::OkStatus();
+  }
+
+  const VectorSchema schema_;
+  const IndexSpec spec_;
+  const IdKind id_kind_;
+  const BuildSource& source_;
+  const BuildOptions& options_;
+  const size_t vector_bytes_;
+  KMeansOptions kmeans_;
+  std::vector<uint32_t> assigned_;
+  std::vector<std::byte> bytes_;
+  std::vector<float> decoded_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<IvfIndex>> BuildIvfIndex(const VectorSchema& schema,
+                                                        const IndexSpec& spec, IdKind id_kind,
+                                                        const BuildSource& source,
+                                                        const BuildOptions& options) {
+  return Builder(schema, spec, id_kind, source, options).Build();
+}
+
+}  // namespace nestor

@@ -1,0 +1,97 @@
+// The inner loops, one implementation per instruction set, chosen once at run time. scalar.cc is
+// the specification; the other levels give equal int8 results (and equal float sums from them) and
+// float results equal within rounding. The f64 kernels sum in a fixed order of 8 lanes and are
+// bit-equal on all levels.
+//
+// Layout of an interleaved shell: blocks of 16 rows. int8: a block is a sequence of 64-byte lines,
+// line g holding dims 4g .. 4g+3 of row 0, then of row 1, .., row 15. f16 and f32: line g holds dim
+// g of the 16 rows (32 and 64 bytes). So a prefix of the shell is a prefix of each block, and a
+// scan needs no horizontal sums. Pointers to blocks are 64-byte aligned (f16: 32); row pointers
+// need no alignment.
+#ifndef NESTOR_INDEX_KERNELS_KERNELS_H_
+#define NESTOR_INDEX_KERNELS_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nestor {
+
+enum class SimdLevel : uint8_t { kScalar = 0, kAvx2 = 1, kAvx512 = 2 };
+
+inline constexpr size_t kBlockRows = 16;
+
+// How a row's sum becomes its key (larger is better): DOT key = sum; COSINE key = sum * aux with
+// aux = 1 / |x[:d]|; L2 key = sum - aux with aux = |x[:d]|^2 / 2.
+enum class KeyKind : uint8_t { kSum = 0, kTimes = 1, kMinus = 2 };
+
+struct Kernels {
+  SimdLevel level;
+
+  // --- Scans of interleaved blocks: sums[16 b + r] = product with the query prefix, for b <
+  // blocks. --- int8: sums = float(integer sum) * (query_scale * scales[16 b + r]). `query` has 4 *
+  // groups codes.
+  void (*scan_i8)(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t* query,
+                  size_t groups, float query_scale, const float* scales, float* sums);
+  void (*scan_f16)(const uint16_t* base, size_t block_bytes, size_t blocks, const float* query,
+                   size_t dims, float* sums);
+  void (*scan_f32)(const float* base, size_t block_bytes, size_t blocks, const float* query,
+                   size_t dims, float* sums);
+
+  // --- Dot products with rows given by pointer, later rows prefetched while earlier ones are
+  // summed. --- The first also for int8 shells: exact integer sums. n <= 16,384 keeps them below
+  // 2^31.
+  void (*dots_i8)(const int8_t* query, const int8_t* const* rows, size_t rows_n, size_t n,
+                  int32_t* sums);
+  void (*dots_f32)(const float* query, const float* const* rows, size_t rows_n, size_t n,
+                   float* sums);
+  void (*dots_f16)(const float* query, const uint16_t* const* rows, size_t rows_n, size_t n,
+                   float* sums);
+  void (*dots_bf16)(const float* query, const uint16_t* const* rows, size_t rows_n, size_t n,
+                    float* sums);
+  void (*dots_i8f)(const float* query, const int8_t* const* rows, size_t rows_n, size_t n,
+                   float* sums);
+
+  // --- Squared distances sum (q - x)^2 with rows given by pointer. ---
+  void (*l2s_f32)(const float* query, const float* const* rows, size_t rows_n, size_t n,
+                  float* sums);
+  void (*l2s_f16)(const float* query, const uint16_t* const* rows, size_t rows_n, size_t n,
+                  float* sums);
+  void (*l2s_bf16)(const float* query, const uint16_t* const* rows, size_t rows_n, size_t n,
+                   float* sums);
+  void (*l2s_i8f)(const float* query, const int8_t* const* rows, size_t rows_n, size_t n,
+                  float* sums);
+
+  // --- f64, bit-equal on all levels. ---
+  double (*dot_f64)(const float* a, const float* b, size_t n);
+  double (*l2_f64)(const float* a, const float* b, size_t n);
+
+  // --- Selection ---
+  // Writes key, sum and position of each row i < n with key > threshold, in order; returns how
+  // many. The outputs need room for n + 16 entries. `aux` is not read for kSum.
+  size_t (*filter)(const float* sums, const float* aux, KeyKind kind, size_t n, float threshold,
+                   float* keys, float* kept_sums, uint32_t* positions);
+  size_t (*count_greater)(const float* keys, size_t n, float pivot);
+  void (*min_max)(const float* keys, size_t n, float* min, float* max);  // n >= 1
+};
+
+// The kernels of this process: the best level that the CPU and the OS support, or the one that the
+// environment variable NESTOR_SIMD (scalar, avx2, avx512) names if it is supported, read once.
+const Kernels& ActiveKernels();
+
+// For tests and benchmarks.
+bool Supported(SimdLevel level);
+const Kernels& KernelsOf(SimdLevel level);  // must be supported
+const char* Name(SimdLevel level);
+
+// The value t such that fewer than k of the keys are greater than t and at least k are >= t, or any
+// t with exactly k greater keys. 1 <= k <= n. Keys are not NaN.
+float SelectThreshold(const Kernels& kernels, const float* keys, size_t n, size_t k);
+
+// Defined by the files of this folder.
+extern const Kernels kScalarKernels;
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_KERNELS_KERNELS_H_

@@ -1,0 +1,94 @@
+// Inverted lists: each a chain of runs with what a scan streams. A run is filled from the front by
+// one writer; readers take its count (acquire) and read only what lies before it. Runs never move
+// or shrink.
+#ifndef NESTOR_INDEX_LISTS_H_
+#define NESTOR_INDEX_LISTS_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "index/base/pages.h"
+#include "index/schema.h"
+#include "index/shells.h"
+
+namespace nestor {
+
+// Arrays of `capacity` rows (a multiple of 16). The interleaved first shell, scales and aux are
+// read by every scan; slots and sequences only for rows that pass the threshold.
+struct Run {
+  uint32_t capacity = 0;
+  std::byte* shell = nullptr;  // capacity / 16 blocks of ShellLayout::block_bytes()
+  float* scales = nullptr;     // of the first shell
+  float* aux = nullptr;  // [nesting dims up to the first shell's end][capacity]; null under DOT
+  uint32_t* slots = nullptr;
+  std::atomic<uint64_t>* born = nullptr;
+  std::atomic<uint64_t>* dead = nullptr;
+  std::atomic<uint32_t> count{0};
+  // Together they tell a reader that every row is visible to it without a look at each.
+  std::atomic<uint64_t> max_born{0};
+  std::atomic<uint32_t> dead_count{0};
+  std::atomic<Run*> next{nullptr};
+};
+
+class Lists {
+ public:
+  // `nesting_dims`: how many nesting dims lie within the first shell.
+  Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric);
+  ~Lists();
+
+  uint32_t size() const { return static_cast<uint32_t>(heads_.size()); }
+  const Run* First(uint32_t list) const {
+    return heads_[list].first.load(std::memory_order_acquire);
+  }
+  Run* First(uint32_t list) { return heads_[list].first.load(std::memory_order_acquire); }
+
+  // One run for each list with counts[l] rows, side by side in one stretch of memory. Only on empty
+  // lists.
+  void Reserve(std::span<const uint32_t> counts);
+
+  // The run with room for one more row of this list, and the position in it. The row becomes
+  // visible with count = position + 1.
+  Run* RunToAppend(uint32_t list, uint32_t* position);
+
+  // Writes the row's part of a run: codes of the first shell, scale, aux, slot, born, alive.
+  void Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, const RowCode& code,
+            const double* squares) const;
+
+  size_t capacity_rows() const { return capacity_rows_.load(std::memory_order_relaxed); }
+  // Bytes of a row of capacity, by part.
+  size_t shell_bytes() const { return layout_.block_bytes() / 16; }
+  size_t norms_scales_bytes() const { return sizeof(float) * (1 + aux_dims_); }
+
+ private:
+  struct Head {
+    std::atomic<Run*> first{nullptr};
+    // The writer's:
+    Run* last = nullptr;
+    uint32_t capacity = 0;  // of all runs
+  };
+  // Places a run's arrays at `stream` and `sequences`; returns the bytes of `stream` used.
+  size_t Lay(Run* run, uint32_t capacity, std::byte* stream, std::byte* sequences) const;
+  size_t StreamBytes(uint32_t capacity) const;
+
+  const ShellLayout layout_;
+  const size_t aux_dims_;  // 0 under DOT
+  const Metric metric_;
+  std::deque<Head> heads_;
+  std::deque<Run> runs_;  // owns; stable addresses
+  struct FreeAligned {
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{64}); }
+  };
+  std::vector<PageBuffer> reserved_;                               // memory of the runs of Reserve
+  std::vector<std::unique_ptr<std::byte, FreeAligned>> appended_;  // of RunToAppend
+  std::atomic<size_t> capacity_rows_{0};
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_LISTS_H_

@@ -1,0 +1,68 @@
+#include "index/model.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace nestor {
+namespace {
+
+// Little-endian: u32 lists, u32 coarse_dim, u32 dim, then centroids and means as f32.
+constexpr size_t kHeaderBytes = 12;
+
+}  // namespace
+
+std::shared_ptr<const Model> Model::Untrained() { return std::make_shared<const Model>(); }
+
+std::string SerializeModel(const Model& model) {
+  const uint32_t dim =
+      model.trained() ? static_cast<uint32_t>(model.means.size() / model.lists) : 0;
+  const uint32_t header[] = {model.lists, model.coarse_dim, dim};
+  std::string bytes(reinterpret_cast<const char*>(header), kHeaderBytes);
+  for (const std::vector<float>* part : {&model.centroids, &model.means}) {
+    bytes.append(reinterpret_cast<const char*>(part->data()), part->size() * sizeof(float));
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
+                                                        const VectorSchema& schema) {
+  uint32_t header[3];
+  if (bytes.size() < kHeaderBytes) {
+    return absl::DataLossError(
+        absl::StrCat("model of ", bytes.size(), " bytes is shorter than its header"));
+  }
+  std::memcpy(header, bytes.data(), kHeaderBytes);
+  const auto [lists, coarse_dim, dim] = std::tuple(header[0], header[1], header[2]);
+  if (lists < 1 || lists > kMaxLists || (coarse_dim == 0 && lists != 1) ||
+      (coarse_dim != 0 && (NestingIndex(schema, coarse_dim) < 0 || dim != schema.dim))) {
+    return absl::DataLossError(absl::StrCat("model names ", lists, " lists, coarse dim ",
+                                            coarse_dim, " and dim ", dim,
+                                            " in a collection of dim ", schema.dim));
+  }
+  auto model = std::make_shared<Model>();
+  model->lists = lists;
+  model->coarse_dim = coarse_dim;
+  if (coarse_dim != 0) {
+    model->centroids.resize(size_t{lists} * coarse_dim);
+    model->means.resize(size_t{lists} * dim);
+  }
+  const size_t expected =
+      kHeaderBytes + (model->centroids.size() + model->means.size()) * sizeof(float);
+  if (bytes.size() != expected) {
+    return absl::DataLossError(
+        absl::StrCat("model has ", bytes.size(), " bytes, expected ", expected));
+  }
+  const char* p = bytes.data() + kHeaderBytes;
+  for (std::vector<float>* part : {&model->centroids, &model->means}) {
+    std::memcpy(part->data(), p, part->size() * sizeof(float));
+    p += part->size() * sizeof(float);
+    for (float v : *part) {
+      if (!std::isfinite(v)) return absl::DataLossError("model holds a number that is not finite");
+    }
+  }
+  return model;
+}
+
+}  // namespace nestor

@@ -1,0 +1,258 @@
+#include "index/schema.h"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "index/half.h"
+
+namespace nestor {
+namespace {
+
+// FAISS asks for 39 points per centroid at least.
+constexpr uint64_t kRowsPerList = 39;
+constexpr uint64_t kMinRowsToTrain = 1000;
+
+// The nesting dim closest to `wanted` that is at least it; dim if all are smaller.
+uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
+  for (uint32_t d : schema.nesting) {
+    if (d >= wanted) return d;
+  }
+  return schema.dim;
+}
+
+}  // namespace
+
+size_t DtypeBytes(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return 4;
+    case Dtype::kF16:
+    case Dtype::kBf16:
+      return 2;
+    case Dtype::kI8:
+      return 1;
+  }
+  return 0;
+}
+
+absl::string_view Name(Metric metric) {
+  switch (metric) {
+    case Metric::kCosine:
+      return "cosine";
+    case Metric::kDot:
+      return "dot";
+    case Metric::kL2:
+      return "l2";
+  }
+  return "unknown";
+}
+
+absl::string_view Name(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return "f32";
+    case Dtype::kF16:
+      return "f16";
+    case Dtype::kBf16:
+      return "bf16";
+    case Dtype::kI8:
+      return "i8";
+  }
+  return "unknown";
+}
+
+absl::string_view Name(ShellCodec codec) {
+  switch (codec) {
+    case ShellCodec::kInt8:
+      return "int8";
+    case ShellCodec::kF16:
+      return "f16";
+    case ShellCodec::kF32:
+      return "f32";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<Metric> ParseMetric(absl::string_view name) {
+  for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kL2}) {
+    if (name == Name(metric)) return metric;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("metric '", name, "' is none of cosine, dot, l2"));
+}
+
+absl::StatusOr<Dtype> ParseDtype(absl::string_view name) {
+  for (Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBf16, Dtype::kI8}) {
+    if (name == Name(dtype)) return dtype;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("dtype '", name, "' is none of f32, f16, bf16, i8"));
+}
+
+absl::StatusOr<ShellCodec> ParseShellCodec(absl::string_view name) {
+  for (ShellCodec codec : {ShellCodec::kInt8, ShellCodec::kF16, ShellCodec::kF32}) {
+    if (name == Name(codec)) return codec;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("codec '", name, "' is none of int8, f16, f32"));
+}
+
+absl::Status ValidateSchema(const VectorSchema& schema) {
+  if (schema.dim < 1 || schema.dim > kMaxDim) {
+    return absl::InvalidArgumentError(absl::StrCat("dim ", schema.dim, " is outside 1..", kMaxDim));
+  }
+  if (schema.nesting.empty() || schema.nesting.size() > kMaxNesting) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("nesting has ", schema.nesting.size(), " entries, outside 1..", kMaxNesting));
+  }
+  uint32_t previous = 0;
+  for (uint32_t d : schema.nesting) {
+    if (d <= previous) {
+      return absl::InvalidArgumentError(absl::StrCat("nesting ", absl::StrJoin(schema.nesting, ","),
+                                                     " does not ascend at ", d, " after ",
+                                                     previous));
+    }
+    previous = d;
+  }
+  if (previous != schema.dim) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("nesting ends in ", previous, ", it must end in dim ", schema.dim));
+  }
+  return absl::OkStatus();
+}
+
+int NestingIndex(const VectorSchema& schema, uint32_t dim) {
+  const auto it = std::find(schema.nesting.begin(), schema.nesting.end(), dim);
+  return it == schema.nesting.end() ? -1 : static_cast<int>(it - schema.nesting.begin());
+}
+
+absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
+  if (spec.coarse_dim != 0 && NestingIndex(schema, spec.coarse_dim) < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("coarse_dim ", spec.coarse_dim,
+                                                   " is not in the nesting ",
+                                                   absl::StrJoin(schema.nesting, ",")));
+  }
+  if (spec.lists > kMaxLists) {
+    return absl::InvalidArgumentError(absl::StrCat("lists ", spec.lists, " is over ", kMaxLists));
+  }
+  uint32_t previous = 0;
+  for (uint32_t bound : spec.shells) {
+    if (bound <= previous) {
+      return absl::InvalidArgumentError(absl::StrCat("shells ", absl::StrJoin(spec.shells, ","),
+                                                     " do not ascend at ", bound, " after ",
+                                                     previous));
+    }
+    if (NestingIndex(schema, bound) < 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "shell bound ", bound, " is not in the nesting ", absl::StrJoin(schema.nesting, ",")));
+    }
+    previous = bound;
+  }
+  if (!spec.shells.empty() && previous != schema.dim) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("shells end in ", previous, ", they must end in dim ", schema.dim));
+  }
+  return absl::OkStatus();
+}
+
+IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows) {
+  IndexSpec resolved = spec;
+  if (resolved.coarse_dim == 0) resolved.coarse_dim = NestingAtLeast(schema, 64);
+  if (rows < kMinRowsToTrain) {
+    resolved.lists = 1;
+  } else {
+    uint64_t lists = resolved.lists;
+    // Many small lists suit an int8 scan whose routing costs little: measured best at 4 to 5
+    // sqrt(rows).
+    if (lists == 0) lists = static_cast<uint64_t>(4.5 * std::sqrt(static_cast<double>(rows)));
+    lists = std::min({lists, rows / kRowsPerList, uint64_t{kMaxLists}});
+    resolved.lists = static_cast<uint32_t>(std::max<uint64_t>(lists, 1));
+  }
+  if (resolved.shells.empty()) {
+    // A shell shorter than a cache line or two wastes reads: bounds at 128, 256, .. and D.
+    for (uint32_t bound = NestingAtLeast(schema, 128); bound < schema.dim;
+         bound = NestingAtLeast(schema, 2 * bound)) {
+      resolved.shells.push_back(bound);
+    }
+    resolved.shells.push_back(schema.dim);
+  }
+  return resolved;
+}
+
+void DecodeVector(Dtype dtype, const std::byte* bytes, size_t n, float* out) {
+  switch (dtype) {
+    case Dtype::kF32:
+      std::memcpy(out, bytes, n * sizeof(float));
+      return;
+    case Dtype::kF16:
+    case Dtype::kBf16:
+      for (size_t i = 0; i < n; ++i) {
+        uint16_t bits;
+        std::memcpy(&bits, bytes + 2 * i, 2);
+        out[i] = dtype == Dtype::kF16 ? HalfToFloat(bits) : Bf16ToFloat(bits);
+      }
+      return;
+    case Dtype::kI8:
+      for (size_t i = 0; i < n; ++i) out[i] = static_cast<float>(static_cast<int8_t>(bytes[i]));
+      return;
+  }
+}
+
+absl::Status EncodeVector(Dtype dtype, const float* values, size_t n, std::byte* out) {
+  for (size_t i = 0; i < n; ++i) {
+    const float v = values[i];
+    bool fits = true;
+    switch (dtype) {
+      case Dtype::kF32:
+        std::memcpy(out + 4 * i, &v, 4);
+        break;
+      case Dtype::kF16:
+      case Dtype::kBf16: {
+        const uint16_t bits = dtype == Dtype::kF16 ? FloatToHalf(v) : FloatToBf16(v);
+        const float back = dtype == Dtype::kF16 ? HalfToFloat(bits) : Bf16ToFloat(bits);
+        fits = !std::isfinite(v) || std::isfinite(back);
+        std::memcpy(out + 2 * i, &bits, 2);
+        break;
+      }
+      case Dtype::kI8: {
+        fits = v >= -128 && v <= 127 && v == std::nearbyint(v);
+        out[i] = static_cast<std::byte>(static_cast<int8_t>(fits ? v : 0));
+        break;
+      }
+    }
+    if (!fits) {
+      return absl::OutOfRangeError(
+          absl::StrCat("value ", v, " at position ", i, " does not fit ", Name(dtype)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateVector(const VectorSchema& schema, const float* values,
+                            absl::string_view what) {
+  double squared = 0;
+  uint32_t d = 0;
+  for (uint32_t bound : schema.nesting) {
+    for (; d < bound; ++d) {
+      if (!std::isfinite(values[d])) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(what, " has ", values[d], " at position ", d, "; values must be finite"));
+      }
+      squared += static_cast<double>(values[d]) * values[d];
+    }
+    if (schema.metric == Metric::kCosine && squared < FLT_MIN) {
+      return absl::InvalidArgumentError(absl::StrCat(what, " has squared norm ", squared,
+                                                     " over its first ", bound,
+                                                     " dims; cosine needs at least ", FLT_MIN));
+    }
+  }
+  if (squared > FLT_MAX) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " has squared norm ", squared, ", above the largest float ", FLT_MAX));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace nestor
