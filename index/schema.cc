@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "index/half.h"
+#include "index/kernels/kernels.h"
 
 namespace nestor {
 namespace {
@@ -182,21 +183,17 @@ IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_
 }
 
 void DecodeVector(Dtype dtype, const std::byte* bytes, size_t n, float* out) {
+  const Kernels& kernels = ActiveKernels();
   switch (dtype) {
     case Dtype::kF32:
       std::memcpy(out, bytes, n * sizeof(float));
       return;
     case Dtype::kF16:
+      return kernels.widen_f16(reinterpret_cast<const uint16_t*>(bytes), n, out);
     case Dtype::kBf16:
-      for (size_t i = 0; i < n; ++i) {
-        uint16_t bits;
-        std::memcpy(&bits, bytes + 2 * i, 2);
-        out[i] = dtype == Dtype::kF16 ? HalfToFloat(bits) : Bf16ToFloat(bits);
-      }
-      return;
+      return kernels.widen_bf16(reinterpret_cast<const uint16_t*>(bytes), n, out);
     case Dtype::kI8:
-      for (size_t i = 0; i < n; ++i) out[i] = static_cast<float>(static_cast<int8_t>(bytes[i]));
-      return;
+      return kernels.widen_i8(reinterpret_cast<const int8_t*>(bytes), n, out);
   }
 }
 

@@ -170,33 +170,50 @@ void Sums(const float* query, const typename Type::Stored* const* rows, size_t r
   }
 }
 
-// Multiply, then add, in the 8 lanes of the specification.
+template <typename Type>
+void Widen(const typename Type::Stored* values, size_t n, float* out) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, Type::Load(values + i));
+  if (i < n) {
+    typename Type::Stored x[8] = {};
+    float widened[8];
+    __builtin_memcpy(x, values + i, (n - i) * sizeof(x[0]));
+    _mm256_storeu_ps(widened, Type::Load(x));
+    __builtin_memcpy(out + i, widened, (n - i) * sizeof(float));
+  }
+}
+
+template <bool kDistance>
+inline __m256d AddF64(__m256d lanes, const float* a, const float* b) {
+  const __m256d x = _mm256_cvtps_pd(_mm_loadu_ps(a));
+  const __m256d y = _mm256_cvtps_pd(_mm_loadu_ps(b));
+  if (!kDistance) return _mm256_add_pd(lanes, _mm256_mul_pd(x, y));
+  const __m256d difference = _mm256_sub_pd(x, y);
+  return _mm256_add_pd(lanes, _mm256_mul_pd(difference, difference));
+}
+
+// Multiply, then add, in the 16 lanes of the specification.
 template <bool kDistance>
 double SumF64(const float* a, const float* b, size_t n) {
-  __m256d low = _mm256_setzero_pd(), high = low;
-  const auto add = [](__m256d* lanes, __m128 x4, __m128 y4) {
-    const __m256d x = _mm256_cvtps_pd(x4);
-    const __m256d y = _mm256_cvtps_pd(y4);
-    const __m256d difference = _mm256_sub_pd(x, y);
-    *lanes = _mm256_add_pd(*lanes,
-                           kDistance ? _mm256_mul_pd(difference, difference) : _mm256_mul_pd(x, y));
+  __m256d s0 = _mm256_setzero_pd(), s1 = s0, s2 = s0, s3 = s0;
+  const auto add = [&](const float* x, const float* y) {
+    s0 = AddF64<kDistance>(s0, x, y);
+    s1 = AddF64<kDistance>(s1, x + 4, y + 4);
+    s2 = AddF64<kDistance>(s2, x + 8, y + 8);
+    s3 = AddF64<kDistance>(s3, x + 12, y + 12);
   };
   size_t j = 0;
-  for (; j + 8 <= n; j += 8) {
-    add(&low, _mm_loadu_ps(a + j), _mm_loadu_ps(b + j));
-    add(&high, _mm_loadu_ps(a + j + 4), _mm_loadu_ps(b + j + 4));
-  }
+  for (; j + 16 <= n; j += 16) add(a + j, b + j);
   if (j < n) {
-    float x[8] = {};
-    float y[8] = {};
+    float x[16] = {};
+    float y[16] = {};
     __builtin_memcpy(x, a + j, (n - j) * sizeof(float));
     __builtin_memcpy(y, b + j, (n - j) * sizeof(float));
-    add(&low, _mm_loadu_ps(x), _mm_loadu_ps(y));
-    add(&high, _mm_loadu_ps(x + 4), _mm_loadu_ps(y + 4));
+    add(x, y);
   }
   double l[8];
-  _mm256_storeu_pd(l, low);
-  _mm256_storeu_pd(l + 4, high);
+  _mm256_storeu_pd(l, _mm256_add_pd(s0, s2));
+  _mm256_storeu_pd(l + 4, _mm256_add_pd(s1, s3));
   return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
 }
 
@@ -288,6 +305,9 @@ const Kernels kAvx2Kernels = {
     .l2s_f16 = Sums<F16, true>,
     .l2s_bf16 = Sums<B16, true>,
     .l2s_i8f = Sums<I8, true>,
+    .widen_f16 = Widen<F16>,
+    .widen_bf16 = Widen<B16>,
+    .widen_i8 = Widen<I8>,
     .dot_f64 = SumF64<false>,
     .l2_f64 = SumF64<true>,
     .filter = Filter,

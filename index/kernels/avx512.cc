@@ -207,29 +207,45 @@ void Sums(const float* query, const typename Type::Stored* const* rows, size_t r
   }
 }
 
+template <typename Type>
+void Widen(const typename Type::Stored* values, size_t n, float* out) {
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(out + i, Type::Load(values + i));
+  if (i < n) {
+    const __mmask16 tail = static_cast<__mmask16>((1u << (n - i)) - 1);
+    _mm512_mask_storeu_ps(out + i, tail, Type::Load(values + i, tail));
+  }
+}
+
 // Multiply, then add: no fused operation, as the result is to be bit-equal on every level.
 template <bool kDistance>
+inline __m512d AddF64(__m512d lanes, __m512d x, __m512d y) {
+  if (!kDistance) return _mm512_add_pd(lanes, _mm512_mul_pd(x, y));
+  const __m512d difference = _mm512_sub_pd(x, y);
+  return _mm512_add_pd(lanes, _mm512_mul_pd(difference, difference));
+}
+
+template <bool kDistance>
 double SumF64(const float* a, const float* b, size_t n) {
-  const size_t whole = n & ~size_t{7};
-  __m512d lanes = _mm512_setzero_pd();
-  const auto add = [&lanes](__m512d x, __m512d y) {
-    if (kDistance) {
-      const __m512d difference = _mm512_sub_pd(x, y);
-      lanes = _mm512_add_pd(lanes, _mm512_mul_pd(difference, difference));
-    } else {
-      lanes = _mm512_add_pd(lanes, _mm512_mul_pd(x, y));
-    }
-  };
-  for (size_t j = 0; j < whole; j += 8) {
-    add(_mm512_cvtps_pd(_mm256_loadu_ps(a + j)), _mm512_cvtps_pd(_mm256_loadu_ps(b + j)));
+  __m512d low = _mm512_setzero_pd(), high = low;
+  size_t j = 0;
+  for (; j + 16 <= n; j += 16) {
+    low = AddF64<kDistance>(low, _mm512_cvtps_pd(_mm256_loadu_ps(a + j)),
+                            _mm512_cvtps_pd(_mm256_loadu_ps(b + j)));
+    high = AddF64<kDistance>(high, _mm512_cvtps_pd(_mm256_loadu_ps(a + j + 8)),
+                             _mm512_cvtps_pd(_mm256_loadu_ps(b + j + 8)));
   }
-  if (whole != n) {
-    const __mmask8 tail = static_cast<__mmask8>((1u << (n - whole)) - 1);
-    add(_mm512_cvtps_pd(_mm256_maskz_loadu_ps(tail, a + whole)),
-        _mm512_cvtps_pd(_mm256_maskz_loadu_ps(tail, b + whole)));
+  if (j < n) {
+    const uint32_t tail = (1u << (n - j)) - 1;
+    const __mmask8 first = static_cast<__mmask8>(tail);
+    const __mmask8 second = static_cast<__mmask8>(tail >> 8);
+    low = AddF64<kDistance>(low, _mm512_cvtps_pd(_mm256_maskz_loadu_ps(first, a + j)),
+                            _mm512_cvtps_pd(_mm256_maskz_loadu_ps(first, b + j)));
+    high = AddF64<kDistance>(high, _mm512_cvtps_pd(_mm256_maskz_loadu_ps(second, a + j + 8)),
+                             _mm512_cvtps_pd(_mm256_maskz_loadu_ps(second, b + j + 8)));
   }
   double l[8];
-  _mm512_storeu_pd(l, lanes);
+  _mm512_storeu_pd(l, _mm512_add_pd(low, high));
   return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
 }
 
@@ -308,6 +324,9 @@ const Kernels kAvx512Kernels = {
     .l2s_f16 = Sums<F16, true>,
     .l2s_bf16 = Sums<B16, true>,
     .l2s_i8f = Sums<I8, true>,
+    .widen_f16 = Widen<F16>,
+    .widen_bf16 = Widen<B16>,
+    .widen_i8 = Widen<I8>,
     .dot_f64 = SumF64<false>,
     .l2_f64 = SumF64<true>,
     .filter = Filter,

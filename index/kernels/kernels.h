@@ -61,6 +61,11 @@ struct Kernels {
   void (*l2s_i8f)(const float* query, const int8_t* const* rows, size_t rows_n, size_t n,
                   float* sums);
 
+  // --- To floats, exactly. ---
+  void (*widen_f16)(const uint16_t* values, size_t n, float* out);
+  void (*widen_bf16)(const uint16_t* values, size_t n, float* out);
+  void (*widen_i8)(const int8_t* values, size_t n, float* out);
+
   // --- f64, bit-equal on all levels. ---
   double (*dot_f64)(const float* a, const float* b, size_t n);
   double (*l2_f64)(const float* a, const float* b, size_t n);

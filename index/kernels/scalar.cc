@@ -73,16 +73,23 @@ void Sums(const float* query, const Stored* const* rows, size_t rows_n, size_t n
   }
 }
 
+template <typename T, typename Stored>
+void Widen(const Stored* values, size_t n, float* out) {
+  const T* typed = reinterpret_cast<const T*>(values);
+  for (size_t i = 0; i < n; ++i) out[i] = ToFloat(typed[i]);
+}
+
 template <bool kDistance>
 double SumF64(const float* a, const float* b, size_t n) {
-  double lanes[8] = {};
+  double lanes[16] = {};
   for (size_t j = 0; j < n; ++j) {
     const double x = a[j];
     const double y = b[j];
-    lanes[j % 8] += kDistance ? (x - y) * (x - y) : x * y;
+    lanes[j % 16] += kDistance ? (x - y) * (x - y) : x * y;
   }
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+  double l[8];
+  for (size_t j = 0; j < 8; ++j) l[j] = lanes[j] + lanes[j + 8];
+  return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
 }
 
 size_t Filter(const float* sums, const float* aux, KeyKind kind, size_t n, float threshold,
@@ -129,6 +136,9 @@ const Kernels kScalarKernels = {
     .l2s_f16 = Sums<Half, true, uint16_t>,
     .l2s_bf16 = Sums<Bf16, true, uint16_t>,
     .l2s_i8f = Sums<int8_t, true, int8_t>,
+    .widen_f16 = Widen<Half, uint16_t>,
+    .widen_bf16 = Widen<Bf16, uint16_t>,
+    .widen_i8 = Widen<int8_t, int8_t>,
     .dot_f64 = SumF64<false>,
     .l2_f64 = SumF64<true>,
     .filter = Filter,
