@@ -1,0 +1,117 @@
+// nestord: reads the flags, serves until a signal comes, closes the store.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "server/engine/engine.h"
+#include "server/log.h"
+#include "server/options.h"
+#include "server/rpc/rpc_server.h"
+#include "server/stop_signals.h"
+#include "server/version.h"
+
+namespace nestor {
+namespace {
+
+LogLevel ToLogLevel(Severity severity) {
+  switch (severity) {
+    case Severity::kInfo:
+      return LogLevel::kInfo;
+    case Severity::kWarning:
+      return LogLevel::kWarning;
+    case Severity::kError:
+      break;
+  }
+  return LogLevel::kError;
+}
+
+int Fail(absl::string_view action, const absl::Status& status) {
+  Log(LogLevel::kError, "failed", {{"action", action}, {"error", status.ToString()}});
+  return kExitFailed;
+}
+
+double Since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options) {
+  const auto start = std::chrono::steady_clock::now();
+  EngineOptions engine_options;
+  engine_options.data_dir = options.data_dir;
+  engine_options.build_threads = options.threads;
+  engine_options.load_threads = options.threads;
+  engine_options.log = [](Severity severity, absl::string_view text) {
+    Log(ToLogLevel(severity), "engine", {{"text", text}});
+  };
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(engine_options));
+  if (!engine.ok()) return engine;
+  for (const CollectionInfo& info : (*engine)->ListCollections()) {
+    Log(LogLevel::kInfo, "loaded",
+        {{"collection", info.spec.name}, {"rows", info.points}, {"seq", info.seq}});
+  }
+  Log(LogLevel::kInfo, "serving", {{"data_dir", options.data_dir}, {"seconds", Since(start)}});
+  return engine;
+}
+
+int Serve(const Options& options, StopSignals* signals) {
+  const auto start = std::chrono::steady_clock::now();
+  const BackendOptions backend = {.search_threads = options.threads,
+                                  .search_queue = options.search_queue,
+                                  .slow_query = std::chrono::milliseconds(options.slow_query_ms)};
+  absl::StatusOr<std::unique_ptr<RpcServer>> server =
+      RpcServer::Start(FormatEndpoint(options.listen), backend);
+  if (!server.ok()) return Fail("listen", server.status());
+  const Endpoint bound = {options.listen.host, static_cast<uint16_t>((*server)->port())};
+  std::printf("listening on %s\n", FormatEndpoint(bound).c_str());
+  std::fflush(stdout);
+  Log(LogLevel::kInfo, "listening",
+      {{"address", FormatEndpoint(bound)}, {"version", kVersion}, {"threads", options.threads}});
+
+  absl::StatusOr<std::unique_ptr<Engine>> engine = OpenEngine(options);
+  if (!engine.ok()) return Fail("open the data directory", engine.status());
+  (*server)->Serve(engine->get());
+
+  const int signal = signals->Wait();
+  Log(LogLevel::kInfo, "stopping",
+      {{"signal", strsignal(signal)}, {"grace_seconds", options.grace_seconds}});
+  (*server)->Shutdown(std::chrono::seconds(options.grace_seconds));
+  const absl::Status closed = (*engine)->Close();
+  if (!closed.ok()) return Fail("close the store", closed);
+  const RequestCounters& counters = (*server)->counters();
+  Log(LogLevel::kInfo, "stopped",
+      {{"uptime_seconds", Since(start)},
+       {"searches", counters.search_micros.count()},
+       {"search_p50_us", counters.search_micros.Quantile(0.5)},
+       {"search_p99_us", counters.search_micros.Quantile(0.99)},
+       {"search_outside_stages_p50_us", counters.search_overhead_micros.Quantile(0.5)}});
+  return kExitOk;
+}
+
+int Main(int argc, char** argv) {
+  StopSignals signals;
+  std::variant<Options, Exit> parsed = ParseOptions(argc, argv);
+  if (const auto* exit = std::get_if<Exit>(&parsed)) {
+    std::fputs(exit->text.c_str(), exit->code == kExitOk ? stdout : stderr);
+    return exit->code;
+  }
+  const Options& options = std::get<Options>(parsed);
+  StartLog(options.log_format, options.log_level);
+  return Serve(options, &signals);
+}
+
+}  // namespace
+}  // namespace nestor
+
+int main(int argc, char** argv) {
+  nestor::BlockStopSignals();
+  return nestor::Main(argc, argv);
+}

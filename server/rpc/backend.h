@@ -1,0 +1,53 @@
+// What every service works with: the engine once it is open, the pools, the counters. Owned by
+// RpcServer, outlives the services.
+#ifndef NESTOR_SERVER_RPC_BACKEND_H_
+#define NESTOR_SERVER_RPC_BACKEND_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "server/rpc/request_counters.h"
+#include "server/rpc/work_pool.h"
+
+namespace nestor {
+
+class Engine;
+
+struct BackendOptions {
+  int search_threads = 1;
+  uint32_t search_queue = 1024;
+  // Searches slower than this are logged with their plan; zero = none.
+  std::chrono::milliseconds slow_query{0};
+};
+
+struct Backend {
+  // Writers block in the group commit, so there are many of them; waiting searches block until
+  // their sequence number is there; reads block in the store.
+  static constexpr int kWriteThreads = 16;
+  static constexpr int kReadThreads = 4;
+  static constexpr int kWaitThreads = 8;
+  static constexpr size_t kWriteQueue = 256;
+  static constexpr size_t kReadQueue = 256;
+  static constexpr size_t kWaitQueue = 256;
+
+  explicit Backend(const BackendOptions& options)
+      : slow_query(options.slow_query),
+        searches("search", options.search_threads, options.search_queue),
+        writes("write", kWriteThreads, kWriteQueue),
+        reads("read", kReadThreads, kReadQueue),
+        waits("wait", kWaitThreads, kWaitQueue) {}
+
+  const std::chrono::milliseconds slow_query;
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::atomic<Engine*> engine{nullptr};  // null while the collections are being loaded
+  RequestCounters counters;
+  WorkPool searches;
+  WorkPool writes;
+  WorkPool reads;
+  WorkPool waits;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_RPC_BACKEND_H_

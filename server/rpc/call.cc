@@ -1,0 +1,67 @@
+#include "server/rpc/call.h"
+
+#include <grpc/support/time.h>
+
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "server/engine/engine.h"
+#include "server/rpc/status.h"
+#include "server/rpc/unknown_fields.h"
+
+namespace nestor {
+
+std::chrono::steady_clock::time_point SteadyDeadline(const grpc::CallbackServerContext& context) {
+  // Deadlines of years overflow the nanoseconds of a time_point: they are none.
+  constexpr int64_t kForeverSeconds = int64_t{10} * 365 * 86400;
+  const gpr_timespec deadline = context.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
+    return std::chrono::steady_clock::time_point::max();
+  }
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  if (left.tv_sec >= kForeverSeconds) return std::chrono::steady_clock::time_point::max();
+  return std::chrono::steady_clock::now() + std::chrono::seconds(left.tv_sec) +
+         std::chrono::nanoseconds(left.tv_nsec);
+}
+
+absl::Status NotLoadedYet() {
+  return WithReason("LOADING",
+                    WithRetry(std::chrono::milliseconds(500),
+                              absl::UnavailableError("the server is loading its collections")));
+}
+
+absl::Status QueueFull(const WorkPool& pool) {
+  return WithReason("QUEUE_FULL", absl::ResourceExhaustedError(absl::StrCat(
+                                      "the server is busy: ", pool.threads(), " calls run and ",
+                                      pool.max_queued(), " wait, the limit")));
+}
+
+Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context,
+           const google::protobuf::Message* request)
+    : backend_(backend), method_(method), request_(request), deadline_(SteadyDeadline(*context)) {}
+
+void Call::Start(WorkPool* pool) {
+  if (backend_->engine.load(std::memory_order_acquire) == nullptr) {
+    Complete(NotLoadedYet());
+  } else if (!pool->Submit(this)) {
+    Complete(QueueFull(*pool));
+  }
+}
+
+absl::Status Call::Admit() const {
+  if (cancelled_.load(std::memory_order_relaxed)) {
+    return absl::CancelledError("the caller cancelled the call before it began");
+  }
+  if (deadline_ != std::chrono::steady_clock::time_point::max() &&
+      std::chrono::steady_clock::now() >= deadline_) {
+    return absl::DeadlineExceededError("the deadline passed while the call waited for a thread");
+  }
+  return RefuseUnknownFields(*request_);
+}
+
+void Call::Complete(const absl::Status& status) {
+  backend_->counters.Record(method_, status.code());
+  Finish(ToGrpcStatus(status));
+}
+
+}  // namespace nestor

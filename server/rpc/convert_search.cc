@@ -1,0 +1,196 @@
+#include "server/rpc/convert_search.h"
+
+#include <cstring>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/convert_schema.h"
+#include "server/rpc/limits.h"
+#include "server/rpc/status.h"
+
+namespace nestor {
+namespace {
+
+// Values at `data` as floats: in place where they are aligned floats.
+std::span<const float> Decode(Dtype dtype, const char* data, uint32_t dim,
+                              std::vector<float>* buffer) {
+  if (dtype == Dtype::kF32 && reinterpret_cast<uintptr_t>(data) % alignof(float) == 0) {
+    return {reinterpret_cast<const float*>(data), dim};
+  }
+  buffer->resize(dim);
+  DecodeVector(dtype, reinterpret_cast<const std::byte*>(data), dim, buffer->data());
+  return *buffer;
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> ToPlan(const v1::Plan& plan) {
+  if (plan.first_case() != v1::Plan::kLists) return FieldError("lists", "must be set");
+  if (!plan.lists().has_coarse()) return FieldError("lists.coarse", "must be set");
+  if (plan.lists().scan().what_case() != v1::ScanStage::kDim) {
+    return FieldError("lists.scan.dim", "must be set");
+  }
+  if (static_cast<uint32_t>(plan.refine_size()) > kMaxRefineStages) {
+    return FieldError("refine", absl::StrCat("has ", plan.refine_size(), " stages, the limit is ",
+                                             kMaxRefineStages));
+  }
+  Plan out;
+  out.coarse = {plan.lists().coarse().dim(), plan.lists().coarse().probes()};
+  out.scan = {plan.lists().scan().dim(), plan.lists().scan().keep()};
+  for (const v1::RefineStage& stage : plan.refine()) {
+    out.refine.push_back({stage.dim(), stage.keep()});
+  }
+  out.rescore = plan.rescore();
+  return out;
+}
+
+void FromPlan(const Plan& plan, v1::Plan* out) {
+  v1::Lists* lists = out->mutable_lists();
+  lists->mutable_coarse()->set_dim(plan.coarse.dim);
+  lists->mutable_coarse()->set_probes(plan.coarse.probes);
+  lists->mutable_scan()->set_dim(plan.scan.dim);
+  lists->mutable_scan()->set_keep(plan.scan.keep);
+  for (const Plan::Stage& stage : plan.refine) {
+    v1::RefineStage* refine = out->add_refine();
+    refine->set_dim(stage.dim);
+    refine->set_keep(stage.keep);
+  }
+  out->set_rescore(plan.rescore);
+}
+
+template <typename Request>
+absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema) {
+  switch (request.how_case()) {
+    case Request::kPlan: {
+      absl::StatusOr<Plan> plan = ToPlan(request.plan());
+      if (!plan.ok()) return AtField("plan", plan.status());
+      const absl::Status valid = ValidatePlan(*plan, schema, request.limit());
+      if (!valid.ok()) return AtField("plan", valid);
+      return SearchHow(*std::move(plan));
+    }
+    case Request::kExact: {
+      const uint32_t dim = request.exact().dim() == 0 ? schema.dim : request.exact().dim();
+      if (NestingIndex(schema, dim) < 0) {
+        return FieldError(
+            "exact.dim",
+            absl::StrCat(dim, " is not in the collection's nesting, whose last is ", schema.dim));
+      }
+      return SearchHow(ExactSearch{dim});
+    }
+    case Request::HOW_NOT_SET:
+      break;
+  }
+  return SearchHow(UseDefaultPlan{});
+}
+
+template absl::StatusOr<SearchHow> ToSearchHow(const v1::SearchRequest&, const VectorSchema&);
+template absl::StatusOr<SearchHow> ToSearchHow(const v1::BatchSearchRequest&, const VectorSchema&);
+
+absl::Status CheckLimit(uint32_t limit) {
+  if (limit >= 1 && limit <= kMaxLimit) return absl::OkStatus();
+  return FieldError("limit", absl::StrCat(limit, " is not in 1..", kMaxLimit));
+}
+
+absl::StatusOr<std::span<const float>> ToQuery(const v1::Vector& vector, const VectorSchema& schema,
+                                               std::vector<float>* buffer) {
+  const absl::StatusOr<VectorInput> input = ToVectorInput(vector, schema);
+  if (!input.ok()) return input.status();
+  if (const auto* floats = std::get_if<std::span<const float>>(&*input)) return *floats;
+  const auto& packed = std::get<PackedVector>(*input);
+  return Decode(packed.dtype, packed.bytes.data(), schema.dim, buffer);
+}
+
+std::span<const float> PackedRows::At(uint32_t i, std::vector<float>* buffer) const {
+  return Decode(dtype, data + size_t{i} * dim * DtypeBytes(dtype), dim, buffer);
+}
+
+absl::StatusOr<PackedRows> ToPackedRows(const v1::Packed& packed, const VectorSchema& schema) {
+  const auto dtype = ToDtype(packed.dtype());
+  if (!dtype.ok()) return AtField("dtype", dtype.status());
+  if (*dtype == Dtype::kI8 && schema.dtype != Dtype::kI8) {
+    return FieldError("dtype",
+                      absl::StrCat("INT8 values go with INT8 collections only; this one has dtype ",
+                                   Name(schema.dtype)));
+  }
+  const size_t each = schema.dim * DtypeBytes(*dtype);
+  const size_t bytes = packed.data().size();
+  if (bytes % each != 0) {
+    return FieldError(
+        "data", absl::StrCat("has ", bytes, " bytes, not a multiple of the ", each,
+                             " that a vector of dim ", schema.dim, " of ", Name(*dtype), " takes"));
+  }
+  const size_t count = bytes / each;
+  if (count < 1 || count > kMaxBatch) {
+    return FieldError("data", absl::StrCat("holds ", count, " vectors, not in 1..", kMaxBatch));
+  }
+  return PackedRows{*dtype, schema.dim, static_cast<uint32_t>(count), packed.data().data()};
+}
+
+absl::Status CheckReplyBytes(uint64_t points, uint64_t bytes_each) {
+  const uint64_t bytes = points * bytes_each;
+  if (bytes <= kMaxMessageBytes) return absl::OkStatus();
+  return WithReason("REPLY_TOO_LARGE",
+                    absl::InvalidArgumentError(absl::StrCat(
+                        "the reply could take ", bytes, " bytes, ", points, " points of ",
+                        bytes_each, "; the limit of a message is ", kMaxMessageBytes)));
+}
+
+absl::Status ReplyTooLong(uint64_t points, uint64_t all, uint64_t bytes) {
+  return WithReason(
+      "REPLY_TOO_LARGE",
+      FieldError("output", absl::StrCat("the first ", points, " of ", all, " points take ", bytes,
+                                        " bytes, the limit of a message is ", kMaxMessageBytes)));
+}
+
+uint64_t MaxPointBytes(const VectorSchema& schema, const PointOutput& output) {
+  // Id, score, sequence number and the framing of each.
+  constexpr uint64_t kFixed = kMaxStringIdBytes + 40;
+  return kFixed + (output.vector ? schema.dim * DtypeBytes(schema.dtype) + 24 : 0);
+}
+
+uint64_t MaxColumnHitBytes(IdKind kind) {
+  constexpr uint64_t kVarint = 10;
+  constexpr uint64_t kFraming = 4;
+  return sizeof(float) + (kind == IdKind::kNum ? kVarint : kMaxStringIdBytes + kFraming);
+}
+
+absl::Status FromSearchReply(SearchReply* reply, Dtype dtype, const PointOutput& output,
+                             const AttributeChoice& choice, v1::SearchResponse* out) {
+  out->mutable_hits()->Reserve(static_cast<int>(reply->hits.size()));
+  uint64_t bytes = 0;
+  for (SearchHit& hit : reply->hits) {
+    v1::Hit* to = out->add_hits();
+    FromPointId(hit.id, to->mutable_id());
+    to->set_score(hit.score);
+    to->set_seq(hit.seq);
+    if (output.vector) FromStoredVector(dtype, std::move(hit.vector), to->mutable_vector());
+    if (!output.attributes) continue;
+    for (Attribute& attribute : hit.attributes) {
+      if (!choice.Wants(attribute.name)) continue;
+      FromAttributeValue(std::move(attribute.value), &(*to->mutable_attributes())[attribute.name]);
+    }
+    bytes += to->ByteSizeLong();
+    if (bytes > kMaxMessageBytes) {
+      return ReplyTooLong(out->hits_size(), reply->hits.size(), bytes);
+    }
+  }
+  out->set_score_dim(reply->score_dim);
+  out->set_unbuilt(reply->unbuilt);
+  out->set_seq(reply->seq);
+  if (const auto* plan = std::get_if<Plan>(&reply->how)) FromPlan(*plan, out->mutable_plan_used());
+  for (const StageCost& cost : reply->stages) FromStage(cost, out->add_stages());
+  return absl::OkStatus();
+}
+
+void FromStage(const StageCost& cost, v1::Stage* out) {
+  out->set_name(cost.name);
+  out->set_in(cost.in);
+  out->set_out(cost.out);
+  out->set_bytes(cost.bytes);
+  out->set_multiply_adds(cost.multiply_adds);
+  out->set_micros(cost.micros);
+}
+
+}  // namespace nestor

@@ -1,0 +1,62 @@
+// nestor.v1 plans and search messages <-> domain. Free functions, any thread. Spans borrow from the
+// message. INVALID_ARGUMENT names the field from the converted message on (see FieldError).
+#ifndef NESTOR_SERVER_RPC_CONVERT_SEARCH_H_
+#define NESTOR_SERVER_RPC_CONVERT_SEARCH_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "nestor/v1/search.pb.h"
+#include "server/engine/types.h"
+#include "server/rpc/convert_point.h"
+
+namespace nestor {
+
+// Shape only: ValidatePlan knows the schema.
+absl::StatusOr<Plan> ToPlan(const v1::Plan& plan);
+void FromPlan(const Plan& plan, v1::Plan* out);
+
+// How to search, valid for the schema and the limit. `Request` is v1::SearchRequest or
+// v1::BatchSearchRequest.
+template <typename Request>
+absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema);
+// 1..kMaxLimit.
+absl::Status CheckLimit(uint32_t limit);
+
+// A query vector of D floats: those of the message where they can be used in place, else decoded
+// into `buffer`.
+absl::StatusOr<std::span<const float>> ToQuery(const v1::Vector& vector, const VectorSchema& schema,
+                                               std::vector<float>* buffer);
+// n x D values of a batch: queries, or vectors to store.
+struct PackedRows {
+  Dtype dtype = Dtype::kF32;
+  uint32_t dim = 0;
+  uint32_t count = 0;
+  const char* data = nullptr;
+
+  // In place where it can be, else by way of `buffer`.
+  std::span<const float> At(uint32_t i, std::vector<float>* buffer) const;
+};
+absl::StatusOr<PackedRows> ToPackedRows(const v1::Packed& packed, const VectorSchema& schema);
+
+// INVALID_ARGUMENT with both numbers where `points` of a reply, `bytes_each` at most, could exceed
+// the message limit.
+absl::Status CheckReplyBytes(uint64_t points, uint64_t bytes_each);
+// The same once it turns out that the first `points` of `all` take `bytes`.
+absl::Status ReplyTooLong(uint64_t points, uint64_t all, uint64_t bytes);
+// What one point takes in a reply at most, attributes aside.
+uint64_t MaxPointBytes(const VectorSchema& schema, const PointOutput& output);
+// What one hit takes at most in the columns of a batch's reply.
+uint64_t MaxColumnHitBytes(IdKind kind);
+
+// Empties `reply`'s strings into the message. INVALID_ARGUMENT where the message gets longer than
+// the limit.
+absl::Status FromSearchReply(SearchReply* reply, Dtype dtype, const PointOutput& output,
+                             const AttributeChoice& choice, v1::SearchResponse* out);
+void FromStage(const StageCost& cost, v1::Stage* out);
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_RPC_CONVERT_SEARCH_H_

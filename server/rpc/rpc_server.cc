@@ -1,0 +1,118 @@
+#include "server/rpc/rpc_server.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/log.h"
+#include "server/rpc/admin_service.h"
+#include "server/rpc/collection_service.h"
+#include "server/rpc/health_service.h"
+#include "server/rpc/index_service.h"
+#include "server/rpc/limits.h"
+#include "server/rpc/open_streams.h"
+#include "server/rpc/point_service.h"
+#include "server/rpc/search_service.h"
+
+namespace nestor {
+namespace {
+
+// Clients ping idle connections at most so often; the server looks for dead ones.
+constexpr int kLeastPingMillis = 10'000;
+constexpr int kKeepaliveMillis = 60'000;
+constexpr int kKeepaliveTimeoutMillis = 20'000;
+constexpr int kMaxMetadataBytes = 16 << 10;
+constexpr int kMaxStreamsPerConnection = 1024;
+
+void SetChannelOptions(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
+  builder->SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
+  // A second server on the same port must fail, not share its calls.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              kLeastPingMillis);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 5000);
+}
+
+// What gRPC has to say goes to our log, in its format.
+void LogForGrpc(gpr_log_func_args* args) {
+  const LogLevel level = args->severity == GPR_LOG_SEVERITY_ERROR  ? LogLevel::kError
+                         : args->severity == GPR_LOG_SEVERITY_INFO ? LogLevel::kInfo
+                                                                   : LogLevel::kDebug;
+  Log(level, "grpc", {{"text", args->message}, {"file", args->file}, {"line", args->line}});
+}
+
+}  // namespace
+
+struct RpcServer::Parts {
+  explicit Parts(const BackendOptions& options) : backend(options) {}
+
+  Backend backend;
+  OpenStreams streams;
+  AdminService admin{&backend};
+  CollectionService collections{&backend};
+  IndexService indexes{&backend};
+  PointService points{&backend, &streams};
+  SearchService searches{&backend};
+  HealthService health{
+      {v1::AdminService::service_full_name(), v1::CollectionService::service_full_name(),
+       v1::IndexService::service_full_name(), v1::PointService::service_full_name(),
+       v1::SearchService::service_full_name()}};
+  int port = 0;
+  std::unique_ptr<grpc::Server> server;
+};
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& address,
+                                                            const BackendOptions& options) {
+  auto parts = std::make_unique<Parts>(options);
+  gpr_set_log_function(&LogForGrpc);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  SetChannelOptions(&builder);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &parts->port);
+  builder.RegisterService(&parts->health);
+  builder.RegisterService(&parts->admin);
+  builder.RegisterService(&parts->collections);
+  builder.RegisterService(&parts->indexes);
+  builder.RegisterService(&parts->points);
+  builder.RegisterService(&parts->searches);
+  parts->server = builder.BuildAndStart();
+  if (parts->server == nullptr || parts->port == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address,
+                                               ": the address is taken or is not this machine's"));
+  }
+  return std::unique_ptr<RpcServer>(new RpcServer(std::move(parts)));
+}
+
+RpcServer::RpcServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+RpcServer::~RpcServer() { Shutdown(std::chrono::milliseconds(0)); }
+
+int RpcServer::port() const { return parts_->port; }
+
+void RpcServer::Serve(Engine* engine) {
+  parts_->backend.engine.store(engine, std::memory_order_release);
+  parts_->health.SetServing(true);
+}
+
+void RpcServer::Shutdown(std::chrono::milliseconds grace) {
+  parts_->health.Stop();
+  parts_->streams.Drain();
+  parts_->server->Shutdown(std::chrono::system_clock::now() + grace);
+  parts_->backend.searches.Stop();
+  parts_->backend.waits.Stop();
+  parts_->backend.writes.Stop();
+  parts_->backend.reads.Stop();
+}
+
+const RequestCounters& RpcServer::counters() const { return parts_->backend.counters; }
+
+}  // namespace nestor

@@ -1,0 +1,95 @@
+#include "server/rpc/search_call.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/log.h"
+#include "server/rpc/convert_search.h"
+#include "server/rpc/search_memory.h"
+#include "server/rpc/status.h"
+
+namespace nestor {
+namespace {
+
+// Engine errors about the query vector, the only part of the request that it alone can judge.
+absl::Status AtQuery(const v1::SearchRequest& request, const absl::Status& status) {
+  return AtField(request.has_id() ? "id" : "vector", status);
+}
+
+}  // namespace
+
+void SearchCall::RunOn(SearchView view) {
+  SearchReply& found = SearchMemory::OfThread().reply;
+  const absl::Status status = Search(view, &found);
+  if (status.ok()) Observe(found);
+  Complete(status);
+}
+
+absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
+  const VectorSchema& schema = view.schema();
+  SearchMemory& memory = SearchMemory::OfThread();
+  SearchRequest search;
+  absl::Status checked = CheckLimit(request_.limit());
+  if (!checked.ok()) return checked;
+  search.limit = request_.limit();
+  switch (request_.query_case()) {
+    case v1::SearchRequest::kVector: {
+      const auto query = ToQuery(request_.vector(), schema, &memory.query);
+      if (!query.ok()) return AtQuery(request_, query.status());
+      search.query = *query;
+      break;
+    }
+    case v1::SearchRequest::kId: {
+      auto id = ToPointId(request_.id());
+      if (!id.ok()) return AtQuery(request_, id.status());
+      search.query = *std::move(id);
+      break;
+    }
+    case v1::SearchRequest::QUERY_NOT_SET:
+      return FieldError("query", "vector or id must be set");
+  }
+  absl::StatusOr<SearchHow> how = ToSearchHow(request_, schema);
+  if (!how.ok()) return how.status();
+  search.how = *std::move(how);
+  search.patience = patience();
+
+  AttributeChoice choice;
+  if (request_.output().attributes_size() > 0) {
+    const absl::StatusOr<CollectionInfo> info = engine().GetCollection(request_.collection());
+    if (!info.ok()) return info.status();
+    absl::StatusOr<AttributeChoice> chosen =
+        AttributeChoice::Make(request_.output(), info->spec.attributes);
+    if (!chosen.ok()) return AtField("output", chosen.status());
+    choice = *std::move(chosen);
+  }
+  search.output = {.attributes = choice.any(), .vector = request_.output().vectors()};
+  checked = CheckReplyBytes(search.limit, MaxPointBytes(schema, search.output));
+  if (!checked.ok()) return AtField("limit", checked);
+
+  checked = view.Search(search, &memory.scratch, found);
+  if (!checked.ok()) return AtQuery(request_, checked);
+  return FromSearchReply(found, schema.dtype, search.output, choice, reply_);
+}
+
+void SearchCall::Observe(const SearchReply& found) {
+  const auto spent = std::chrono::steady_clock::now() - entered();
+  const double micros = std::chrono::duration<double, std::micro>(spent).count();
+  double stages = 0;
+  for (const StageCost& cost : found.stages) stages += cost.micros;
+  backend().counters.search_micros.Record(micros);
+  backend().counters.search_overhead_micros.Record(micros - stages);
+  if (backend().slow_query.count() == 0 || spent < backend().slow_query) return;
+  const auto* plan = std::get_if<Plan>(&found.how);
+  const auto* exact = std::get_if<ExactSearch>(&found.how);
+  Log(LogLevel::kWarning, "slow_query",
+      {{"collection", request_.collection()},
+       {"plan", plan != nullptr ? FormatPlan(*plan) : absl::StrCat("exact=", exact->dim)},
+       {"limit", request_.limit()},
+       {"micros", micros},
+       {"stage_micros", stages},
+       {"unbuilt", found.unbuilt}});
+}
+
+}  // namespace nestor

@@ -1,0 +1,31 @@
+// One Search: convert, pin a snapshot, search, reply; all on one thread of the search pool.
+#ifndef NESTOR_SERVER_RPC_SEARCH_CALL_H_
+#define NESTOR_SERVER_RPC_SEARCH_CALL_H_
+
+#include "nestor/v1/search.pb.h"
+#include "server/rpc/snapshot_call.h"
+
+namespace nestor {
+
+class SearchCall final : public SnapshotCall {
+ public:
+  SearchCall(Backend* backend, grpc::CallbackServerContext* context,
+             const v1::SearchRequest* request, v1::SearchResponse* reply)
+      : SnapshotCall(backend, Method::kSearch, context, request, &request->collection(),
+                     request->min_seq()),
+        request_(*request),
+        reply_(reply) {}
+
+ private:
+  void RunOn(SearchView view) override;
+  absl::Status Search(const SearchView& view, SearchReply* found);
+  // Counts the time spent and logs what was slow.
+  void Observe(const SearchReply& found);
+
+  const v1::SearchRequest& request_;
+  v1::SearchResponse* const reply_;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_RPC_SEARCH_CALL_H_

@@ -1,0 +1,231 @@
+#include "server/rpc/stream_upsert.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/engine/engine.h"
+#include "server/rpc/call.h"
+#include "server/rpc/convert_columns.h"
+#include "server/rpc/status.h"
+
+namespace nestor {
+namespace {
+
+absl::StatusOr<v1::StreamUpsertResponse::Ack> Apply(Engine& engine,
+                                                    const v1::StreamUpsertRequest& request) {
+  const absl::StatusOr<CollectionInfo> info = engine.GetCollection(request.collection());
+  if (!info.ok()) return AtField("collection", info.status());
+  absl::StatusOr<ColumnBatch> batch = ToColumnBatch(request, info->spec);
+  if (!batch.ok()) return batch.status();
+
+  v1::StreamUpsertResponse::Ack ack;
+  ack.set_seq(info->seq);
+  if (!batch->points.empty()) {
+    absl::StatusOr<UpsertResult> result = engine.Upsert(request.collection(), batch->points);
+    if (absl::IsInvalidArgument(result.status()) || absl::IsOutOfRange(result.status())) {
+      const size_t before = batch->points.size();
+      SortOutBadVectors(info->spec.schema, &*batch);
+      // Nothing sorted out: the batch as a whole is wrong, an id twice say.
+      if (batch->points.size() == before) return AtField("ids", result.status());
+      if (!batch->points.empty()) result = engine.Upsert(request.collection(), batch->points);
+    }
+    if (!batch->points.empty()) {
+      if (!result.ok()) return AtField("ids", result.status());
+      ack.set_seq(result->seq);
+    }
+  }
+  ack.set_count(static_cast<uint32_t>(batch->points.size()));
+  for (const RowError& error : batch->errors) {
+    auto* to = ack.add_errors();
+    to->set_row(error.row);
+    *to->mutable_status() = ToRpcStatus(error.status);
+  }
+  return ack;
+}
+
+}  // namespace
+
+UpsertStream* UpsertStream::Open(Backend* backend, OpenStreams* streams,
+                                 grpc::CallbackServerContext* context) {
+  auto* stream = new UpsertStream(backend, streams, context);
+  streams->Add(stream);
+  Next next;
+  {
+    MutexLock lock(&stream->mutex_);
+    if (backend->engine.load(std::memory_order_acquire) == nullptr) stream->EndWith(NotLoadedYet());
+    next = stream->Decide();
+  }
+  stream->Do(std::move(next));
+  return stream;
+}
+
+UpsertStream::UpsertStream(Backend* backend, OpenStreams* streams,
+                           grpc::CallbackServerContext* context)
+    : backend_(backend), streams_(streams), deadline_(SteadyDeadline(*context)) {}
+
+void UpsertStream::Drain() {
+  Next next;
+  {
+    MutexLock lock(&mutex_);
+    EndWith(absl::UnavailableError(
+        "the server is stopping; batches without a reply were not applied, send them again"));
+    next = Decide();
+  }
+  Do(std::move(next));
+}
+
+void UpsertStream::OnReadDone(bool ok) {
+  Next next;
+  {
+    MutexLock lock(&mutex_);
+    read_started_ = false;
+    if (!ok) {
+      read_ended_ = true;
+    } else if (!end_.has_value()) {
+      const absl::Status number = CheckNumber(reading_->request.batch());
+      if (number.ok()) {
+        reading_->bytes = reading_->request.ByteSizeLong();
+        bytes_ += reading_->bytes;
+        waiting_.push_back(std::move(reading_));
+      } else {
+        EndWith(number);
+      }
+    }
+    next = Decide();
+  }
+  Do(std::move(next));
+}
+
+void UpsertStream::OnWriteDone(bool ok) {
+  Next next;
+  {
+    MutexLock lock(&mutex_);
+    writing_ = false;
+    replies_.pop_front();
+    if (!ok) EndWith(absl::CancelledError("the caller takes no more replies"));
+    next = Decide();
+  }
+  Do(std::move(next));
+}
+
+void UpsertStream::OnDone() {
+  streams_->Remove(this);
+  delete this;
+}
+
+void UpsertStream::Run() {
+  std::unique_ptr<Batch> batch;
+  {
+    MutexLock lock(&mutex_);
+    batch = std::move(waiting_.front());
+    waiting_.pop_front();
+  }
+  const bool late = deadline_ != std::chrono::steady_clock::time_point::max() &&
+                    std::chrono::steady_clock::now() >= deadline_;
+  absl::StatusOr<v1::StreamUpsertResponse::Ack> ack =
+      absl::CancelledError("the caller cancelled the stream");
+  if (late) {
+    ack = absl::DeadlineExceededError("the deadline of the stream passed");
+  } else if (!cancelled_.load(std::memory_order_relaxed)) {
+    ack = Apply(*backend_->engine.load(std::memory_order_acquire), batch->request);
+  }
+
+  Next next;
+  {
+    MutexLock lock(&mutex_);
+    applying_ = false;
+    bytes_ -= batch->bytes;
+    if (ack.ok() || absl::IsInvalidArgument(ack.status()) || absl::IsNotFound(ack.status()) ||
+        absl::IsResourceExhausted(ack.status())) {
+      v1::StreamUpsertResponse reply;
+      reply.set_batch(batch->request.batch());
+      if (ack.ok()) {
+        *reply.mutable_ack() = *std::move(ack);
+      } else {
+        *reply.mutable_refused() = ToRpcStatus(ack.status());
+      }
+      replies_.push_back(std::move(reply));
+    } else {
+      // The batches behind were not begun: a fault of the server ends the stream for them too.
+      waiting_.clear();
+      EndWith(ack.status());
+    }
+    next = Decide();
+  }
+  Do(std::move(next));
+}
+
+absl::Status UpsertStream::CheckNumber(uint64_t batch) {
+  if (backed_off_.erase(batch) > 0) return absl::OkStatus();
+  if (batch <= last_number_) {
+    return FieldError("batch", absl::StrCat("number ", batch, " is not above ", last_number_,
+                                            ", the last one of the stream"));
+  }
+  last_number_ = batch;
+  return absl::OkStatus();
+}
+
+void UpsertStream::EndWith(absl::Status status) {
+  if (!end_.has_value()) end_ = std::move(status);
+}
+
+UpsertStream::Next UpsertStream::Decide() {
+  Next next;
+  if (finished_) return next;
+  const bool over = end_.has_value() || read_ended_;
+  const size_t open = waiting_.size() + (applying_ ? 1 : 0) + replies_.size();
+  if (!over && !read_started_ && open < kMaxBatches && bytes_ < kMaxBytes) {
+    read_started_ = true;
+    reading_ = std::make_unique<Batch>();
+    next.read = true;
+  }
+  if (!applying_ && !waiting_.empty()) {
+    applying_ = true;
+    next.apply = true;
+  }
+  if (!writing_ && !replies_.empty()) {
+    writing_ = true;
+    next.write = &replies_.front();
+  }
+  if (over && !next.Any() && acting_ == 0 && waiting_.empty() && !applying_ && replies_.empty()) {
+    finished_ = true;
+    const bool cancelled = cancelled_.load(std::memory_order_relaxed);
+    next.finish = end_.has_value() ? *end_
+                  : cancelled      ? absl::CancelledError("the caller cancelled the stream")
+                                   : absl::OkStatus();
+  }
+  if (next.Any()) ++acting_;
+  return next;
+}
+
+void UpsertStream::Do(Next next) {
+  while (next.Any()) {
+    if (next.finish.has_value()) {
+      backend_->counters.Record(Method::kStreamUpsert, next.finish->code());
+      Finish(ToGrpcStatus(*next.finish));
+      return;
+    }
+    if (next.read) StartRead(&reading_->request);
+    if (next.write != nullptr) StartWrite(next.write);
+    if (next.apply && !backend_->writes.Submit(this)) BackOff();
+    MutexLock lock(&mutex_);
+    --acting_;
+    next = Decide();
+  }
+}
+
+void UpsertStream::BackOff() {
+  MutexLock lock(&mutex_);
+  applying_ = false;
+  for (const std::unique_ptr<Batch>& batch : waiting_) {
+    v1::StreamUpsertResponse reply;
+    reply.set_batch(batch->request.batch());
+    reply.mutable_back_off()->set_delay_millis(kBackOffMillis);
+    backed_off_.insert(batch->request.batch());
+    bytes_ -= batch->bytes;
+    replies_.push_back(std::move(reply));
+  }
+  waiting_.clear();
+}
+
+}  // namespace nestor
