@@ -68,11 +68,12 @@ class SearchView {
  private:
   friend class Collection;
   SearchView(std::shared_ptr<Collection> collection, std::shared_ptr<Generation> generation,
-             uint64_t seq);
+             uint64_t seq, uint64_t points);
 
   std::shared_ptr<Collection> collection_;  // null after a move
   std::shared_ptr<Generation> generation_;
   uint64_t seq_ = 0;
+  uint64_t points_ = 0;
 };
 
 class Engine {

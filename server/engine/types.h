@@ -155,8 +155,8 @@ struct IndexInfo {
       0;  // overwritten or deleted, memory not yet given back (the next build or restart does)
   uint64_t rows_at_build = 0;
   // Rows that a search can only find by scanning everything: all rows of a collection of >= 1,000
-  // rows that was never built. Rows written after a build are assigned to its lists at once and do
-  // not count.
+  // that was never built, or was built when it had fewer. Rows written after a build are assigned
+  // to its lists at once and do not count.
   uint64_t unbuilt = 0;
   IndexMemory memory;
   uint64_t id_map_bytes = 0;    // id -> slot, beside the index

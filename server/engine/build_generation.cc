@@ -1,0 +1,249 @@
+#include "server/engine/build_generation.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "index/build.h"
+#include "server/storage/keys.h"
+#include "server/storage/records.h"
+
+namespace nestor {
+namespace {
+
+// Share of the whole that building the index takes; the rest is storing and catching up.
+constexpr double kIndexShare = 0.9;
+// Changes that the last round, under the writer's lock, may find left over; rounds before giving up
+// on that.
+constexpr size_t kFewChanges = 500;
+constexpr int kRounds = 16;
+
+// The rows of a generation that a snapshot shows, by ascending row number.
+class GenerationSource : public BuildSource {
+ public:
+  GenerationSource(const Generation& generation, const StoredPoints& points, size_t vector_bytes,
+                   std::vector<uint32_t> slots)
+      : index_(*generation.index),
+        points_(points),
+        vector_bytes_(vector_bytes),
+        slots_(std::move(slots)) {
+    std::sort(slots_.begin(), slots_.end(),
+              [this](uint32_t a, uint32_t b) { return index_.RowAt(a) < index_.RowAt(b); });
+  }
+
+  uint64_t size() const override { return slots_.size(); }
+  Row At(uint64_t i) const override {
+    return {index_.IdAt(slots_[i]), index_.RowAt(slots_[i]), index_.BornAt(slots_[i])};
+  }
+  absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const override {
+    std::vector<uint64_t> rows;
+    for (uint64_t k = 0; k < n; ++k) {
+      const std::byte* vector = index_.VectorAt(slots_[i + k]);
+      if (vector == nullptr) {
+        rows.push_back(index_.RowAt(slots_[i + k]));
+      } else {
+        std::memcpy(out + k * vector_bytes_, vector, vector_bytes_);
+      }
+    }
+    // Vectors are in memory for all rows or for none.
+    return rows.empty() ? absl::OkStatus() : points_.Fetch(rows, out);
+  }
+
+  bool Contains(uint64_t row) const {
+    const auto it = std::lower_bound(
+        slots_.begin(), slots_.end(), row,
+        [this](uint32_t slot, uint64_t wanted) { return index_.RowAt(slot) < wanted; });
+    return it != slots_.end() && index_.RowAt(*it) == row;
+  }
+
+ private:
+  const IvfIndex& index_;
+  const StoredPoints& points_;
+  const size_t vector_bytes_;
+  std::vector<uint32_t> slots_;
+};
+
+class Build {
+ public:
+  explicit Build(const BuildTask& task)
+      : task_(task), vector_bytes_(task.schema.dim * DtypeBytes(task.schema.dtype)) {}
+
+  absl::Status Run();
+
+ private:
+  absl::Status BuildIndex();
+  absl::Status StorePostings();
+  absl::Status CatchUp();
+  absl::Status Replay(std::span<const Writer::Change> changes, Batch* batch);
+  absl::Status Add(uint32_t old_slot, Batch* batch);
+  void Kill(uint32_t old_slot, Batch* batch);
+  absl::Status Commit();
+  void RemoveTraces();
+
+  const BuildTask& task_;
+  const size_t vector_bytes_;
+  Writer::BuildStart start_;
+  std::shared_ptr<Generation> next_;
+};
+
+absl::Status Build::BuildIndex() {
+  const GenerationSource source(*start_.generation, *task_.points, vector_bytes_,
+                                std::move(start_.slots));
+  BuildOptions options;
+  options.threads = task_.threads;
+  options.progress = [this](const char* phase, double fraction) {
+    return task_.progress(phase, fraction * kIndexShare);
+  };
+  absl::StatusOr<std::unique_ptr<IvfIndex>> index =
+      BuildIvfIndex(task_.schema, task_.spec, task_.id_kind, source, options);
+  if (!index.ok()) return index.status();
+  next_ = std::make_shared<Generation>(task_.generation, *std::move(index), task_.id_kind,
+                                       source.size());
+  const IvfIndex& built = *next_->index;
+  next_->ids.Reserve(source.size());
+  for (uint32_t slot = 0; slot < built.slot_limit(); ++slot) {
+    if (!source.Contains(built.RowAt(slot))) continue;
+    next_->ids.Put(built.IdAt(slot), slot, built.BornAt(slot));
+  }
+  if (next_->ids.size() != source.size()) {
+    return absl::InternalError(
+        absl::StrCat("the new index has ", next_->ids.size(), " rows of ", source.size()));
+  }
+  return absl::OkStatus();
+}
+
+// Outside the log: a sorted file costs one write of each posting.
+absl::Status Build::StorePostings() {
+  const IvfIndex& built = *next_->index;
+  std::vector<std::pair<uint32_t, uint64_t>> postings;  // list, row
+  for (uint32_t slot : next_->ids.Slots()) {
+    postings.emplace_back(built.ListAt(slot), built.RowAt(slot));
+  }
+  std::sort(postings.begin(), postings.end());
+  absl::StatusOr<std::unique_ptr<SortedFile>> file = task_.store->NewSortedFile(Family::kPostings);
+  if (!file.ok()) return file.status();
+  for (const auto& [list, row] : postings) {
+    absl::Status status =
+        (*file)->Put(PostingKey(task_.uid, task_.generation, list, row), absl::string_view());
+    if (!status.ok()) return status;
+  }
+  return task_.store->Ingest(*std::move(file));
+}
+
+// Rounds beside the writer, until so little is left that it may wait for the rest.
+absl::Status Build::CatchUp() {
+  for (int round = 0; round < kRounds; ++round) {
+    if (!task_.progress("catch up", 0.95 + 0.04 * round / kRounds)) {
+      return absl::CancelledError("build cancelled");
+    }
+    const std::vector<Writer::Change> changes = task_.writer->TakeChanges();
+    Batch batch(task_.store);
+    if (absl::Status status = Replay(changes, &batch); !status.ok()) return status;
+    if (!batch.empty()) {
+      // The commit's sync covers it.
+      absl::Status status = task_.store->Write(std::move(batch), /*sync=*/false);
+      if (!status.ok()) return status;
+    }
+    if (changes.size() <= kFewChanges) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Build::Replay(std::span<const Writer::Change> changes, Batch* batch) {
+  for (const Writer::Change& change : changes) {
+    if (change.dead) {
+      Kill(change.slot, batch);
+    } else if (absl::Status status = Add(change.slot, batch); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Build::Add(uint32_t old_slot, Batch* batch) {
+  const IvfIndex& old = *start_.generation->index;
+  // No reader of the new generation will ever see it.
+  if (old.DeadAt(old_slot) != kNeverDead) return absl::OkStatus();
+  const uint64_t row = old.RowAt(old_slot);
+  const std::byte* vector = old.VectorAt(old_slot);
+  std::vector<std::byte> fetched;
+  if (vector == nullptr) {
+    fetched.resize(vector_bytes_);
+    if (absl::Status status = task_.points->Fetch({&row, 1}, fetched.data()); !status.ok()) {
+      return status;
+    }
+    vector = fetched.data();
+  }
+  const PointId id = old.IdAt(old_slot);
+  const uint64_t born = old.BornAt(old_slot);
+  const uint32_t list = next_->index->Assign(vector);
+  absl::StatusOr<uint32_t> slot = next_->index->Append(list, id, row, born, vector);
+  if (!slot.ok()) return slot.status();
+  next_->ids.Put(id, *slot, born);
+  batch->Put(Family::kPostings, PostingKey(task_.uid, task_.generation, list, row), "");
+  return absl::OkStatus();
+}
+
+void Build::Kill(uint32_t old_slot, Batch* batch) {
+  const IvfIndex& old = *start_.generation->index;
+  const PointId id = old.IdAt(old_slot);
+  const uint64_t row = old.RowAt(old_slot);
+  const uint64_t dead = old.DeadAt(old_slot);
+  const uint32_t slot = next_->ids.Find(id);
+  // A row that came and went during the build never got here.
+  if (slot == kNoSlot || next_->index->RowAt(slot) != row) return;
+  next_->index->MarkDead(slot, dead);
+  next_->ids.Erase(id, dead);
+  batch->Delete(Family::kPostings,
+                PostingKey(task_.uid, task_.generation, next_->index->ListAt(slot), row));
+}
+
+absl::Status Build::Commit() {
+  const std::string model = SerializeModel(next_->index->model());
+  const GenerationRecord record{task_.generation, next_->index->spec(), next_->rows_at_build};
+  return task_.writer->CommitBuild(
+      next_, [&](std::span<const Writer::Change> changes, Batch* batch) -> absl::Status {
+        if (absl::Status status = Replay(changes, batch); !status.ok()) return status;
+        batch->Put(Family::kModels, ModelKey(task_.uid, task_.generation), model);
+        batch->Put(Family::kMeta, GenerationKey(task_.uid), EncodeGeneration(record));
+        for (Family family : {Family::kPostings, Family::kModels}) {
+          batch->DeleteRange(family, UidBegin(task_.uid),
+                             GenerationBegin(task_.uid, task_.generation));
+        }
+        return absl::OkStatus();
+      });
+}
+
+// Best effort: the next restart removes what is left of a generation that never became current.
+void Build::RemoveTraces() {
+  task_.writer->AbandonBuild();
+  Batch batch(task_.store);
+  batch.DeleteRange(Family::kPostings, GenerationBegin(task_.uid, task_.generation),
+                    GenerationBegin(task_.uid, task_.generation + 1));
+  task_.store->Write(std::move(batch), /*sync=*/false).IgnoreError();
+}
+
+absl::Status Build::Run() {
+  absl::StatusOr<Writer::BuildStart> start = task_.writer->BeginBuild();
+  if (!start.ok()) return start.status();
+  start_ = *std::move(start);
+  absl::Status status = BuildIndex();
+  if (status.ok()) {
+    status = task_.progress("store", kIndexShare) ? StorePostings()
+                                                  : absl::CancelledError("build cancelled");
+  }
+  if (status.ok()) status = CatchUp();
+  if (status.ok()) status = Commit();
+  if (!status.ok()) RemoveTraces();
+  task_.snapshots->Unpin(start_.seq);
+  return status;
+}
+
+}  // namespace
+
+absl::Status BuildGeneration(const BuildTask& task) { return Build(task).Run(); }
+
+}  // namespace nestor

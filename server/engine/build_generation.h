@@ -1,0 +1,39 @@
+// One build: a new generation from the rows visible at a snapshot, beside searches and writes; then
+// what was written meanwhile is caught up, and one synced batch makes the new generation current.
+// Runs on the builder's thread.
+#ifndef NESTOR_SERVER_ENGINE_BUILD_GENERATION_H_
+#define NESTOR_SERVER_ENGINE_BUILD_GENERATION_H_
+
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "index/schema.h"
+#include "server/engine/snapshots.h"
+#include "server/engine/stored_points.h"
+#include "server/engine/writer.h"
+#include "server/storage/store.h"
+
+namespace nestor {
+
+struct BuildTask {
+  Store* store = nullptr;
+  uint32_t uid = 0;
+  VectorSchema schema;
+  IdKind id_kind = IdKind::kNum;
+  IndexSpec spec;           // not resolved
+  uint32_t generation = 0;  // number of the new one, never tried before by this process
+  Writer* writer = nullptr;
+  Snapshots* snapshots = nullptr;
+  const StoredPoints* points = nullptr;
+  int threads = 1;
+  // False stops the build: Cancelled.
+  std::function<bool(absl::string_view phase, double fraction)> progress;
+};
+
+absl::Status BuildGeneration(const BuildTask& task);
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_BUILD_GENERATION_H_

@@ -1,0 +1,72 @@
+#include "server/engine/builder.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace nestor {
+
+Builder::Builder(Operations* operations, Log log)
+    : operations_(operations), log_(std::move(log)), thread_([this] { Run(); }) {}
+
+Builder::~Builder() { Stop(); }
+
+void Builder::Add(uint64_t number, std::shared_ptr<Collection> collection) {
+  MutexLock lock(&mutex_);
+  tasks_.push_back({number, std::move(collection)});
+  changed_.NotifyOne();
+}
+
+void Builder::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    stopping_.store(true);
+    tasks_.clear();
+    changed_.NotifyOne();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Builder::Run() {
+  while (true) {
+    Task task;
+    {
+      MutexLock lock(&mutex_);
+      while (tasks_.empty() && !stopping_.load()) changed_.Wait(&mutex_);
+      if (stopping_.load()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    Execute(task);
+  }
+}
+
+void Builder::Execute(const Task& task) {
+  const std::string name = task.collection->spec()->name;
+  const std::string id = Operations::Id(task.number);
+  if (operations_->cancelled(task.number)) {
+    operations_->Finish(task.number, absl::CancelledError("cancelled before it started"));
+    return;
+  }
+  operations_->Start(task.number);
+  log_(Severity::kInfo, absl::StrCat("operation ", id, ": building the index of ", name));
+  const auto start = std::chrono::steady_clock::now();
+  absl::Status status = task.collection->Build([&](absl::string_view phase, double fraction) {
+    return operations_->Report(task.number, phase, fraction) && !stopping_.load();
+  });
+  if (stopping_.load() && !status.ok()) return;
+  // Whatever the cancelled build met first, a closed collection say.
+  if (!status.ok() && operations_->cancelled(task.number)) {
+    status = absl::CancelledError("cancelled");
+  }
+  operations_->Finish(task.number, status);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log_(status.ok() || absl::IsCancelled(status) ? Severity::kInfo : Severity::kError,
+       absl::StrFormat("operation %s: index of %s after %.1f s: %s", id, name, seconds,
+                       status.ToString()));
+}
+
+}  // namespace nestor

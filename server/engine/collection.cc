@@ -1,0 +1,141 @@
+#include "server/engine/collection.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/engine/build_generation.h"
+#include "server/engine/validate.h"
+#include "server/storage/keys.h"
+#include "server/storage/records.h"
+
+namespace nestor {
+namespace {
+
+// From here on a search would be faster with lists (semantics 7).
+constexpr uint64_t kRowsWorthBuilding = 1000;
+
+}  // namespace
+
+Collection::Collection(CollectionContext* context, uint32_t uid, const CollectionSpec& spec,
+                       const LoadedCollection& loaded)
+    : context_(context),
+      uid_(uid),
+      schema_(spec.schema),
+      id_kind_(spec.id_kind),
+      vector_bytes_(spec.schema.dim * DtypeBytes(spec.schema.dtype)),
+      stored_(context->store, uid, vector_bytes_),
+      snapshots_(loaded.generation, loaded.state.seq, loaded.generation->ids.size()),
+      writer_(context->store, uid, &snapshots_, loaded.generation, loaded.state,
+              context->on_unsynced, &context->writes),
+      last_generation_(loaded.generation->number),
+      spec_(std::make_shared<const CollectionSpec>(spec)) {}
+
+std::shared_ptr<const CollectionSpec> Collection::spec() const {
+  MutexLock lock(&spec_mutex_);
+  return spec_;
+}
+
+// Never trained, or trained when it was too small for more than one list.
+uint64_t Collection::Unbuilt(const Generation& generation, uint64_t points) {
+  if (generation.index->model().trained() || generation.rows_at_build >= kRowsWorthBuilding) {
+    return 0;
+  }
+  return points >= kRowsWorthBuilding ? points : 0;
+}
+
+CollectionInfo Collection::Info() const {
+  const Snapshots::Pinned state = snapshots_.Peek();
+  CollectionInfo info;
+  info.spec = *spec();
+  info.uid = uid_;
+  info.points = state.points;
+  info.seq = state.seq;
+  info.generation = state.generation->number;
+  info.unbuilt = Unbuilt(*state.generation, state.points);
+  return info;
+}
+
+IndexInfo Collection::Index() const {
+  const Snapshots::Pinned state = snapshots_.Peek();
+  const IvfIndex& index = *state.generation->index;
+  IndexInfo info;
+  info.generation = state.generation->number;
+  info.spec = index.spec();
+  info.next_spec = spec()->index;
+  info.lists = index.model().lists;
+  info.coarse_dim = index.model().coarse_dim;
+  info.rows = state.points;
+  const uint64_t slots = index.slot_limit();
+  info.dead_rows = slots > state.points ? slots - state.points : 0;
+  info.rows_at_build = state.generation->rows_at_build;
+  info.unbuilt = Unbuilt(*state.generation, state.points);
+  info.memory = index.Memory();
+  info.id_map_bytes = state.generation->ids.bytes();
+  return info;
+}
+
+CollectionStats Collection::Stats() {
+  CollectionStats stats;
+  stats.name = spec()->name;
+  stats.uid = uid_;
+  stats.index = Index();
+  stats.points = points();
+  stats.seq = seq();
+  stats.active_readers = snapshots_.active();
+  stats.unpurged_rows = writer_.unpurged_rows();
+  // A pin keeps the store open.
+  absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
+  if (!pinned.ok()) return stats;
+  for (Family family : {Family::kIds, Family::kPoints, Family::kPostings, Family::kModels}) {
+    stats.disk_bytes +=
+        context_->store->ApproximateBytes(family, UidBegin(uid_), UidBegin(uid_ + 1));
+  }
+  snapshots_.Unpin(pinned->seq);
+  return stats;
+}
+
+absl::Status Collection::Update(const CollectionUpdate& update) {
+  CollectionSpec next = *spec();
+  if (update.durability.has_value()) next.durability = *update.durability;
+  if (update.index.has_value()) next.index = *update.index;
+  if (update.exact_vectors.has_value()) next.index.exact_vectors = *update.exact_vectors;
+  if (absl::Status status = AddFields(update.add_attributes, &next.attributes); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = ValidateCollectionSpec(next); !status.ok()) return status;
+  Batch batch(context_->store);
+  batch.Put(Family::kMeta, CollectionKey(uid_), EncodeCollection(next));
+  absl::Status status = context_->store->Write(std::move(batch), /*sync=*/true);
+  if (!status.ok()) return status;
+  MutexLock lock(&spec_mutex_);
+  spec_ = std::make_shared<const CollectionSpec>(std::move(next));
+  return absl::OkStatus();
+}
+
+absl::Status Collection::Build(std::function<bool(absl::string_view, double)> progress) {
+  BuildTask task;
+  task.store = context_->store;
+  task.uid = uid_;
+  task.schema = schema_;
+  task.id_kind = id_kind_;
+  task.spec = spec()->index;
+  task.generation = last_generation_.fetch_add(1) + 1;
+  task.writer = &writer_;
+  task.snapshots = &snapshots_;
+  task.points = &stored_;
+  task.threads = context_->build_threads;
+  task.progress = std::move(progress);
+  return BuildGeneration(task);
+}
+
+void Collection::Close(const absl::Status& why) {
+  writer_.Close(why);
+  snapshots_.Close(why);
+}
+
+void Collection::Reopen() {
+  writer_.Reopen();
+  snapshots_.Reopen();
+}
+
+}  // namespace nestor

@@ -1,0 +1,103 @@
+// One collection: its spec, its readers' snapshots, its writer and its points in the store. Shared
+// by the engine, by views and by a build. Any thread.
+#ifndef NESTOR_SERVER_ENGINE_COLLECTION_H_
+#define NESTOR_SERVER_ENGINE_COLLECTION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/base/mutex.h"
+#include "server/engine/engine.h"
+#include "server/engine/generation.h"
+#include "server/engine/loader.h"
+#include "server/engine/scratch_pool.h"
+#include "server/engine/snapshots.h"
+#include "server/engine/stored_points.h"
+#include "server/engine/types.h"
+#include "server/engine/writer.h"
+#include "server/storage/store.h"
+
+namespace nestor {
+
+// What all collections of an engine share; outlives them.
+struct CollectionContext {
+  Store* store = nullptr;
+  int build_threads = 1;
+  std::function<void()> on_unsynced;
+  ScratchPool scratches;
+  WriteCounters writes;
+  std::atomic<uint64_t> searches{0};
+};
+
+class Collection : public std::enable_shared_from_this<Collection> {
+ public:
+  Collection(CollectionContext* context, uint32_t uid, const CollectionSpec& spec,
+             const LoadedCollection& loaded);
+
+  uint32_t uid() const { return uid_; }
+  const VectorSchema& schema() const { return schema_; }
+  std::shared_ptr<const CollectionSpec> spec() const;
+  CollectionInfo Info() const;
+  IndexInfo Index() const;
+  CollectionStats Stats();
+  uint64_t seq() const { return snapshots_.Peek().seq; }
+  uint64_t points() const { return snapshots_.Peek().points; }
+
+  // Durable on return. One at a time.
+  absl::Status Update(const CollectionUpdate& update);
+
+  absl::StatusOr<UpsertResult> Upsert(std::span<const PointInput> points);
+  absl::StatusOr<DeleteResult> Delete(std::span<const PointId> ids);
+  absl::StatusOr<GetResult> Get(std::span<const PointId> ids, const PointOutput& output);
+  absl::StatusOr<ListResult> List(const ListRequest& request);
+
+  absl::StatusOr<SearchView> Pin(uint64_t min_seq, const Patience& patience);
+  void Unpin(uint64_t seq) { snapshots_.Unpin(seq); }
+  absl::Status Search(const SearchView& view, const SearchRequest& request, SearchScratch* scratch,
+                      SearchReply* reply) const;
+
+  absl::Status Build(std::function<bool(absl::string_view, double)> progress);
+
+  // Calls fail with `why` from now on; returns when no write and no reader is left.
+  void Close(const absl::Status& why);
+  void Reopen();
+
+ private:
+  absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points, std::string* arena) const;
+  absl::Status LoadQuery(const Generation& generation, uint64_t seq, const SearchRequest& request,
+                         std::vector<float>* space, SearchQuery* query) const;
+  absl::Status RunSearch(const Generation& generation, const SearchRequest& request,
+                         const SearchQuery& query, SearchScratch* scratch, SearchResult* result,
+                         SearchReply* reply) const;
+  // Vectors and attributes, as `output` asks, of rows that a pinned snapshot shows.
+  absl::Status ReadOutput(
+      const Generation& generation, std::span<const uint32_t> slots, const PointOutput& output,
+      absl::FunctionRef<void(size_t, std::string vector, Attributes attributes)> set) const;
+  static uint64_t Unbuilt(const Generation& generation, uint64_t points);
+
+  CollectionContext* const context_;
+  const uint32_t uid_;
+  const VectorSchema schema_;
+  const IdKind id_kind_;
+  const size_t vector_bytes_;
+  StoredPoints stored_;
+  Snapshots snapshots_;
+  Writer writer_;
+  std::atomic<uint32_t>
+      last_generation_;  // the last number that a build took, also one that failed
+
+  mutable Mutex spec_mutex_;
+  std::shared_ptr<const CollectionSpec> spec_ ABSL_GUARDED_BY(spec_mutex_);
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_COLLECTION_H_

@@ -1,0 +1,322 @@
+#include "server/engine/loader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "index/base/mutex.h"
+#include "index/model.h"
+#include "server/storage/keys.h"
+
+namespace nestor {
+namespace {
+
+constexpr uint32_t kNoList = 0xffffffffu;
+// Rows that one thread loads at a time.
+constexpr size_t kChunk = 8192;
+
+const std::byte* Bytes(absl::string_view text) {
+  return reinterpret_cast<const std::byte*>(text.data());
+}
+
+class Loader {
+ public:
+  Loader(Store* store, uint32_t uid, const CollectionSpec& spec, int threads)
+      : store_(store), uid_(uid), spec_(spec), threads_(std::max(1, threads)), cleanup_(store) {}
+
+  absl::StatusOr<LoadedCollection> Load();
+
+ private:
+  absl::Status ReadState();
+  absl::Status ReadGeneration();
+  absl::Status ReadRows();
+  absl::Status ReadPostings();
+  absl::Status ReadPoints();
+  absl::Status ReadChunk(size_t begin, size_t end);
+  absl::Status LoadPoint(size_t i, absl::string_view value);
+  absl::Status Mend();
+  absl::Status RemoveOtherGenerations(Family family);
+
+  // A row that has no posting.
+  struct Unlisted {
+    uint64_t row;
+    uint64_t born;
+    PointId id;
+    std::string vector;
+  };
+
+  Store* const store_;
+  const uint32_t uid_;
+  const CollectionSpec& spec_;
+  const int threads_;
+
+  LoadedCollection loaded_;
+  GenerationRecord record_;
+  std::shared_ptr<const Model> model_;
+  IvfIndex* index_ = nullptr;
+  IdMap* ids_ = nullptr;
+  std::vector<uint64_t> rows_;   // live, ascending
+  std::vector<uint32_t> lists_;  // of rows_[i]
+  std::vector<uint32_t> slots_;  // of rows_[i], kNoSlot: unlisted
+
+  Mutex mutex_;
+  Batch cleanup_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Unlisted> unlisted_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::Status Loader::ReadState() {
+  absl::StatusOr<std::optional<std::string>> value = store_->Get(Family::kMeta, StateKey(uid_));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return absl::DataLossError("the state record is missing");
+  absl::StatusOr<StateRecord> state = ParseState(**value);
+  if (!state.ok()) return state.status();
+  loaded_.state = *state;
+  return absl::OkStatus();
+}
+
+absl::Status Loader::ReadGeneration() {
+  absl::StatusOr<std::optional<std::string>> value =
+      store_->Get(Family::kMeta, GenerationKey(uid_));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) {
+    record_.spec = ResolveSpec(spec_.index, spec_.schema, 0);
+    model_ = Model::Untrained();
+  } else {
+    absl::StatusOr<GenerationRecord> record = ParseGeneration(**value);
+    if (!record.ok()) return record.status();
+    record_ = *std::move(record);
+    absl::StatusOr<std::optional<std::string>> bytes =
+        store_->Get(Family::kModels, ModelKey(uid_, record_.generation));
+    if (!bytes.ok()) return bytes.status();
+    if (!bytes->has_value()) {
+      return absl::DataLossError(
+          absl::StrCat("the model of generation ", record_.generation, " is missing"));
+    }
+    absl::StatusOr<std::shared_ptr<const Model>> model = ParseModel(**bytes, spec_.schema);
+    if (!model.ok()) return model.status();
+    model_ = *std::move(model);
+    if (absl::Status status = ValidateSpec(record_.spec, spec_.schema); !status.ok()) {
+      return absl::DataLossError(
+          absl::StrCat("generation ", record_.generation, ": ", status.message()));
+    }
+  }
+  record_.spec.exact_vectors = spec_.index.exact_vectors;
+  loaded_.generation = std::make_shared<Generation>(
+      record_.generation,
+      IvfIndex::Create(spec_.schema, record_.spec, spec_.id_kind, std::move(model_)), spec_.id_kind,
+      record_.rows_at_build);
+  index_ = loaded_.generation->index.get();
+  ids_ = &loaded_.generation->ids;
+  return absl::OkStatus();
+}
+
+absl::Status Loader::ReadRows() {
+  Scan scan = store_->NewScan(Family::kIds, UidBegin(uid_), UidBegin(uid_ + 1), {.bulk = true});
+  for (; scan.Valid(); scan.Next()) {
+    absl::StatusOr<uint64_t> row = ParseRow(scan.value());
+    if (!row.ok()) return row.status();
+    rows_.push_back(*row);
+  }
+  if (!scan.status().ok()) return scan.status();
+  std::sort(rows_.begin(), rows_.end());
+  if (const auto twice = std::adjacent_find(rows_.begin(), rows_.end()); twice != rows_.end()) {
+    return absl::DataLossError(absl::StrCat("two ids name row ", *twice));
+  }
+  if (!rows_.empty() && rows_.back() >= loaded_.state.next_row) {
+    return absl::DataLossError(
+        absl::StrCat("row ", rows_.back(), " lies above the next row ", loaded_.state.next_row));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::ReadPostings() {
+  const uint32_t lists = index_->model().lists;
+  lists_.assign(rows_.size(), record_.generation == 0 ? 0 : kNoList);
+  if (record_.generation > 0) {
+    Scan scan = store_->NewScan(Family::kPostings, GenerationBegin(uid_, record_.generation),
+                                GenerationBegin(uid_, record_.generation + 1), {.bulk = true});
+    for (; scan.Valid(); scan.Next()) {
+      absl::StatusOr<PostingKeyParts> posting = ParsePostingKey(scan.key());
+      if (!posting.ok()) return posting.status();
+      const auto it = std::lower_bound(rows_.begin(), rows_.end(), posting->row);
+      if (it == rows_.end() || *it != posting->row) {
+        MutexLock lock(&mutex_);
+        cleanup_.Delete(Family::kPostings, scan.key());
+        ++loaded_.orphan_postings;
+        continue;
+      }
+      uint32_t& list = lists_[it - rows_.begin()];
+      if (posting->list >= lists) {
+        return absl::DataLossError(
+            absl::StrCat("row ", posting->row, " lies in list ", posting->list, " of ", lists));
+      }
+      if (list != kNoList) {
+        return absl::DataLossError(
+            absl::StrCat("row ", posting->row, " lies in lists ", list, " and ", posting->list));
+      }
+      list = posting->list;
+    }
+    if (!scan.status().ok()) return scan.status();
+  }
+
+  std::vector<uint32_t> counts(lists, 0);
+  for (uint32_t list : lists_) {
+    if (list != kNoList) ++counts[list];
+  }
+  std::vector<uint32_t> next = index_->Reserve(counts);
+  slots_.reserve(rows_.size());
+  for (uint32_t list : lists_) slots_.push_back(list == kNoList ? kNoSlot : next[list]++);
+  ids_->Reserve(rows_.size());
+  return absl::OkStatus();
+}
+
+// Splits the key range of `points` at live rows, so that every key, orphans too, lies in one chunk.
+absl::Status Loader::ReadPoints() {
+  const size_t chunks = std::max<size_t>(1, (rows_.size() + kChunk - 1) / kChunk);
+  std::atomic<size_t> next_chunk{0};
+  Mutex mutex;
+  absl::Status result;
+  const auto work = [&] {
+    for (size_t chunk; (chunk = next_chunk.fetch_add(1)) < chunks;) {
+      absl::Status status = ReadChunk(chunk * kChunk, std::min(rows_.size(), (chunk + 1) * kChunk));
+      if (status.ok()) continue;
+      next_chunk.store(chunks);
+      MutexLock lock(&mutex);
+      result.Update(status);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t t = 1; t < std::min<size_t>(threads_, chunks); ++t) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  return result;
+}
+
+absl::Status Loader::ReadChunk(size_t begin, size_t end) {
+  const std::string first = begin == 0 ? UidBegin(uid_) : PointKey(uid_, rows_[begin]);
+  const std::string last = end == rows_.size() ? UidBegin(uid_ + 1) : PointKey(uid_, rows_[end]);
+  Scan scan = store_->NewScan(Family::kPoints, first, last, {.bulk = true});
+  size_t i = begin;
+  for (; scan.Valid(); scan.Next()) {
+    absl::StatusOr<uint64_t> row = ParsePointKey(scan.key());
+    if (!row.ok()) return row.status();
+    if (i < end && rows_[i] < *row) break;
+    if (i == end || rows_[i] != *row) {
+      MutexLock lock(&mutex_);
+      cleanup_.Delete(Family::kPoints, scan.key());
+      ++loaded_.orphan_rows;
+      continue;
+    }
+    if (absl::Status status = LoadPoint(i, scan.value()); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("row ", *row, ": ", status.message()));
+    }
+    ++i;
+  }
+  if (!scan.status().ok()) return scan.status();
+  if (i < end) return absl::DataLossError(absl::StrCat("row ", rows_[i], " is missing"));
+  return absl::OkStatus();
+}
+
+absl::Status Loader::LoadPoint(size_t i, absl::string_view value) {
+  absl::StatusOr<PointView> point = ParsePoint(value);
+  if (!point.ok()) return point.status();
+  const bool is_num = std::holds_alternative<uint64_t>(point->id);
+  if (is_num != (spec_.id_kind == IdKind::kNum)) {
+    return absl::DataLossError("the id has another kind than the collection's ids");
+  }
+  const size_t vector_bytes = spec_.schema.dim * DtypeBytes(spec_.schema.dtype);
+  if (point->vector.size() != vector_bytes) {
+    return absl::DataLossError(
+        absl::StrCat("the vector has ", point->vector.size(), " bytes, expected ", vector_bytes));
+  }
+  if (point->seq > loaded_.state.seq) {
+    return absl::DataLossError(
+        absl::StrCat("sequence ", point->seq, " lies above the last, ", loaded_.state.seq));
+  }
+  if (slots_[i] == kNoSlot) {
+    MutexLock lock(&mutex_);
+    unlisted_.push_back({rows_[i], point->seq, point->id, std::string(point->vector)});
+    return absl::OkStatus();
+  }
+  index_->Fill(slots_[i], point->id, rows_[i], point->seq, Bytes(point->vector));
+  if (!ids_->Put(point->id, slots_[i], point->seq)) {
+    return absl::DataLossError("its id has another live row");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Mend() {
+  MutexLock lock(&mutex_);
+  std::sort(unlisted_.begin(), unlisted_.end(),
+            [](const Unlisted& a, const Unlisted& b) { return a.row < b.row; });
+  for (const Unlisted& row : unlisted_) {
+    const uint32_t list = index_->Assign(Bytes(row.vector));
+    absl::StatusOr<uint32_t> slot =
+        index_->Append(list, row.id, row.row, row.born, Bytes(row.vector));
+    if (!slot.ok()) return slot.status();
+    ids_->Put(row.id, *slot, row.born);
+    cleanup_.Put(Family::kPostings, PostingKey(uid_, record_.generation, list, row.row), "");
+  }
+  loaded_.mended_postings = unlisted_.size();
+  return absl::OkStatus();
+}
+
+absl::Status Loader::RemoveOtherGenerations(Family family) {
+  const std::string current = GenerationBegin(uid_, record_.generation);
+  const std::string later = GenerationBegin(uid_, record_.generation + 1);
+  const std::pair<std::string, std::string> ranges[] = {{UidBegin(uid_), current},
+                                                        {later, UidBegin(uid_ + 1)}};
+  MutexLock lock(&mutex_);
+  for (const auto& [begin, end] : ranges) {
+    Scan scan = store_->NewScan(family, begin, end);
+    if (scan.Valid()) cleanup_.DeleteRange(family, begin, end);
+    if (!scan.status().ok()) return scan.status();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LoadedCollection> Loader::Load() {
+  if (absl::Status status = ReadState(); !status.ok()) return status;
+  if (absl::Status status = ReadGeneration(); !status.ok()) return status;
+  if (absl::Status status = ReadRows(); !status.ok()) return status;
+  if (absl::Status status = ReadPostings(); !status.ok()) return status;
+  if (absl::Status status = ReadPoints(); !status.ok()) return status;
+  index_->Publish();
+  if (absl::Status status = Mend(); !status.ok()) return status;
+  for (Family family : {Family::kPostings, Family::kModels}) {
+    if (absl::Status status = RemoveOtherGenerations(family); !status.ok()) return status;
+  }
+  MutexLock lock(&mutex_);
+  // Synced, so that it cannot come back beside a later build's generation of the same number.
+  if (!cleanup_.empty()) {
+    absl::Status status = store_->Write(std::move(cleanup_), /*sync=*/true);
+    if (!status.ok()) return status;
+  }
+  return std::move(loaded_);
+}
+
+}  // namespace
+
+std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec) {
+  const IndexSpec resolved = ResolveSpec(spec.index, spec.schema, 0);
+  return std::make_shared<Generation>(
+      0, IvfIndex::Create(spec.schema, resolved, spec.id_kind, Model::Untrained()), spec.id_kind,
+      0);
+}
+
+absl::StatusOr<LoadedCollection> LoadCollection(Store* store, uint32_t uid,
+                                                const CollectionSpec& spec, int threads) {
+  absl::StatusOr<LoadedCollection> loaded = Loader(store, uid, spec, threads).Load();
+  if (!loaded.ok()) {
+    return absl::Status(loaded.status().code(), absl::StrCat("collection \"", spec.name,
+                                                             "\": ", loaded.status().message()));
+  }
+  return loaded;
+}
+
+}  // namespace nestor

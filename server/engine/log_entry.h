@@ -1,0 +1,36 @@
+// What one write asks for: the unit of the log, and all that Apply knows of it. Its values are
+// fixed before it is logged (vectors encoded, attributes checked), so that applying it needs no
+// clock, no randomness and no schema, and a replicated log can carry the same entries.
+#ifndef NESTOR_SERVER_ENGINE_LOG_ENTRY_H_
+#define NESTOR_SERVER_ENGINE_LOG_ENTRY_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "index/point_id.h"
+
+namespace nestor {
+
+struct LogOp {
+  enum class Kind : uint8_t { kUpsert, kDelete };
+  Kind kind = Kind::kUpsert;
+  PointId id;
+  absl::string_view vector;  // of an upsert, as stored; borrowed until the write is acknowledged
+  std::string attributes;    // encoded
+
+  // Hint, no part of the entry's meaning: the list that `vector` belongs to in `generation`, found
+  // by the caller's thread so that the writer need not.
+  uint32_t generation = 0;
+  uint32_t list = 0;
+};
+
+struct LogEntry {
+  std::vector<LogOp> ops;  // ids are unique
+  uint64_t bytes = 0;      // about, of the whole entry
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_LOG_ENTRY_H_

@@ -1,0 +1,63 @@
+// Which state of a collection readers see, and which states are being read: the published sequence
+// with the generation that shows it, and the snapshots that are pinned. Any thread; one mutex, held
+// briefly.
+#ifndef NESTOR_SERVER_ENGINE_SNAPSHOTS_H_
+#define NESTOR_SERVER_ENGINE_SNAPSHOTS_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/base/mutex.h"
+#include "server/engine/generation.h"
+#include "server/engine/types.h"
+
+namespace nestor {
+
+class Snapshots {
+ public:
+  struct Pinned {
+    std::shared_ptr<Generation> generation;
+    uint64_t seq = 0;
+    uint64_t points = 0;  // visible at seq
+  };
+
+  Snapshots(std::shared_ptr<Generation> generation, uint64_t seq, uint64_t points);
+
+  // --- Readers ---
+  // Waits for `min_seq`. What the snapshot shows is kept until Unpin(seq).
+  absl::StatusOr<Pinned> Pin(uint64_t min_seq, const Patience& patience);
+  void Unpin(uint64_t seq);
+  // Without a pin: for counts and statistics.
+  Pinned Peek() const;
+  uint64_t active() const;
+
+  // --- Writer, builder ---
+  // In order; everything up to `seq` has been applied to the generation.
+  void Publish(uint64_t seq, uint64_t points);
+  // The same sequence from now on read in another generation.
+  void Swap(std::shared_ptr<Generation> generation);
+  // Rows dead at or before this sequence are seen by no reader, now or later.
+  uint64_t Horizon() const;
+
+  // --- Owner ---
+  // Pin fails with `why` from now on, also where it already waits; then waits until nothing is
+  // pinned.
+  void Close(absl::Status why);
+  void Reopen();
+
+ private:
+  mutable Mutex mutex_;
+  CondVar published_;
+  CondVar idle_;
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status closed_ ABSL_GUARDED_BY(mutex_);
+  Pinned current_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<uint64_t, uint64_t> pins_ ABSL_GUARDED_BY(mutex_);  // sequence -> how many
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_SNAPSHOTS_H_

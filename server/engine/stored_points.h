@@ -1,0 +1,38 @@
+// The points of one collection in the store, read by row number. Any thread. Rows that the caller's
+// pinned snapshot shows are there; another one is DataLoss.
+#ifndef NESTOR_SERVER_ENGINE_STORED_POINTS_H_
+#define NESTOR_SERVER_ENGINE_STORED_POINTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "index/vector_source.h"
+#include "server/storage/records.h"
+#include "server/storage/store.h"
+
+namespace nestor {
+
+class StoredPoints : public VectorSource {
+ public:
+  StoredPoints(Store* store, uint32_t uid, size_t vector_bytes)
+      : store_(store), uid_(uid), vector_bytes_(vector_bytes) {}
+
+  absl::Status Fetch(std::span<const uint64_t> rows, std::byte* out) const override;
+
+  // visit(i, point) for every rows[i], in ascending order of the rows; `point` is valid during the
+  // call.
+  absl::Status Read(std::span<const uint64_t> rows, const StoreSnapshot* snapshot,
+                    absl::FunctionRef<absl::Status(size_t, const PointView&)> visit) const;
+
+ private:
+  Store* const store_;
+  const uint32_t uid_;
+  const size_t vector_bytes_;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_STORED_POINTS_H_

@@ -1,0 +1,45 @@
+// What the engine refuses at the door: names, specs, attributes, ids, vectors. Pure functions;
+// every failure is InvalidArgument with the value and the limit.
+#ifndef NESTOR_SERVER_ENGINE_VALIDATE_H_
+#define NESTOR_SERVER_ENGINE_VALIDATE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/engine/types.h"
+
+namespace nestor {
+
+// [A-Za-z0-9_.-]{1,128}, not starting with a dot. `what`: "collection" or "attribute".
+absl::Status ValidateName(absl::string_view what, absl::string_view name);
+
+// Sorts the fields by name.
+absl::Status NormalizeFields(std::vector<AttributeField>* fields);
+// `added` joins `fields`; a field that is there with the same type is no change.
+absl::Status AddFields(const std::vector<AttributeField>& added,
+                       std::vector<AttributeField>* fields);
+
+absl::Status ValidateCollectionSpec(const CollectionSpec& spec);
+
+// The kind of the collection; strings of 1..256 bytes.
+absl::Status ValidateId(IdKind kind, const PointId& id);
+std::string FormatId(const PointId& id);  // for messages
+
+// Sorted by name and encoded. `fields` ascending by name.
+absl::StatusOr<std::string> EncodeCheckedAttributes(const std::vector<AttributeField>& fields,
+                                                    Attributes attributes);
+
+// Checks a vector and brings it into the schema's dtype: into `out` (dim x dtype bytes), unless it
+// has that dtype already. Returns the bytes to store, in `out` or borrowed from the input.
+// `floats`: dim floats of space.
+absl::StatusOr<absl::string_view> EncodeCheckedVector(const VectorSchema& schema,
+                                                      const VectorInput& input, float* floats,
+                                                      std::byte* out);
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_VALIDATE_H_

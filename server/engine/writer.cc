@@ -1,0 +1,272 @@
+#include "server/engine/writer.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "server/storage/keys.h"
+
+namespace nestor {
+namespace {
+
+// Bounds what one sync and one stretch under the lock carry; an entry above it goes alone.
+constexpr uint64_t kGroupBytes = 8 << 20;
+// Deletes of purged rows that ride in one batch.
+constexpr size_t kPurgePerGroup = 20000;
+
+const std::byte* Bytes(absl::string_view text) {
+  return reinterpret_cast<const std::byte*>(text.data());
+}
+
+}  // namespace
+
+// What earlier entries of the group did to an id: the effect that made its newest version, or
+// kGone.
+struct Overlay {
+  static constexpr int32_t kGone = -1;
+  absl::flat_hash_map<PointId, int32_t> ids;
+};
+
+Writer::Writer(Store* store, uint32_t uid, Snapshots* snapshots,
+               std::shared_ptr<Generation> generation, const StateRecord& state,
+               std::function<void()> on_unsynced, WriteCounters* counters)
+    : store_(store),
+      uid_(uid),
+      snapshots_(snapshots),
+      on_unsynced_(std::move(on_unsynced)),
+      counters_(counters),
+      generation_(std::move(generation)),
+      seq_(state.seq),
+      next_row_(state.next_row),
+      points_(generation_->ids.size()) {}
+
+absl::StatusOr<Writer::Written> Writer::Submit(const LogEntry& entry, bool sync) {
+  Waiter self;
+  self.entry = &entry;
+  self.sync = sync;
+  std::vector<Waiter*> group;
+  {
+    MutexLock lock(&queue_mutex_);
+    queue_.push_back(&self);
+    while (!self.done && queue_.front() != &self) self.turn.Wait(&queue_mutex_);
+    if (!self.done) {
+      uint64_t bytes = 0;
+      for (Waiter* waiter : queue_) {
+        bytes += waiter->entry->bytes;
+        if (!group.empty() && bytes > kGroupBytes) break;
+        group.push_back(waiter);
+      }
+    }
+  }
+  if (!group.empty()) {
+    Commit(group);
+    MutexLock lock(&queue_mutex_);
+    for (Waiter* waiter : group) {
+      queue_.pop_front();
+      waiter->done = true;
+      if (waiter != &self) waiter->turn.NotifyOne();
+    }
+    if (!queue_.empty()) queue_.front()->turn.NotifyOne();
+  }
+  if (!self.status.ok()) return self.status;
+  return self.written;
+}
+
+void Writer::Commit(std::span<Waiter* const> group) {
+  const bool sync =
+      std::any_of(group.begin(), group.end(), [](const Waiter* waiter) { return waiter->sync; });
+  MutexLock lock(&mutex_);
+  absl::Status status = closed_;
+  if (status.ok()) {
+    Staged staged = Stage(group);
+    if (!staged.effects.empty()) {
+      status = Append(&staged, sync);
+      if (status.ok()) status = Apply(&staged);
+      if (status.ok()) snapshots_->Publish(seq_, points_);
+      counters_->groups.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  if (status.ok()) counters_->entries.fetch_add(group.size(), std::memory_order_relaxed);
+  for (Waiter* waiter : group) waiter->status = status;
+}
+
+Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
+  Staged staged(store_);
+  staged.points = points_;
+  Overlay overlay;
+  // Ids are unique within an entry, so a group of one needs no overlay.
+  Overlay* const shared = group.size() > 1 ? &overlay : nullptr;
+  for (Waiter* waiter : group) {
+    const size_t before = staged.effects.size();
+    for (const LogOp& op : waiter->entry->ops) {
+      StageOp(op, seq_ + 1, &staged, shared, &waiter->written);
+    }
+    // An entry that changes nothing takes no sequence.
+    if (staged.effects.size() != before) ++seq_;
+    waiter->written.seq = seq_;
+  }
+  if (staged.effects.empty()) return staged;
+  staged.batch.Put(Family::kMeta, StateKey(uid_), EncodeState({seq_, next_row_}));
+  StagePurge(&staged);
+  return staged;
+}
+
+void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay,
+                     Written* written) {
+  const IvfIndex& index = *generation_->index;
+  Effect effect;
+  effect.op = &op;
+  effect.seq = seq;
+  effect.old_slot = kNoSlot;
+  bool staged_before = false;
+  if (overlay != nullptr) {
+    const auto it = overlay->ids.find(op.id);
+    staged_before = it != overlay->ids.end();
+    if (staged_before) effect.old_effect = it->second;
+  }
+  if (!staged_before) effect.old_slot = generation_->ids.Find(op.id);
+  const bool exists = effect.old_slot != kNoSlot || effect.old_effect >= 0;
+  const bool upsert = op.kind == LogOp::Kind::kUpsert;
+  if (!upsert && !exists) return;
+
+  if (exists) {
+    const Effect* old = effect.old_effect >= 0 ? &staged->effects[effect.old_effect] : nullptr;
+    effect.old_row = old != nullptr ? old->row : index.RowAt(effect.old_slot);
+    if (generation_->number > 0) {
+      const uint32_t list = old != nullptr ? old->list : index.ListAt(effect.old_slot);
+      staged->batch.Delete(Family::kPostings,
+                           PostingKey(uid_, generation_->number, list, effect.old_row));
+    }
+  }
+  if (upsert) {
+    effect.row = next_row_++;
+    effect.list = op.generation == generation_->number ? op.list : index.Assign(Bytes(op.vector));
+    staged->batch.Put(Family::kPoints, PointKey(uid_, effect.row),
+                      EncodePointHeader(seq, op.id, op.attributes, op.vector.size()), op.vector);
+    staged->batch.Put(Family::kIds, IdKey(uid_, op.id), EncodeRow(effect.row));
+    if (generation_->number > 0) {
+      staged->batch.Put(Family::kPostings,
+                        PostingKey(uid_, generation_->number, effect.list, effect.row), "");
+    }
+    ++written->upserted;
+    if (!exists) ++staged->points;
+  } else {
+    staged->batch.Delete(Family::kIds, IdKey(uid_, op.id));
+    ++written->deleted;
+    --staged->points;
+  }
+  staged->effects.push_back(effect);
+  if (overlay != nullptr) {
+    overlay->ids[op.id] =
+        upsert ? static_cast<int32_t>(staged->effects.size() - 1) : Overlay::kGone;
+  }
+}
+
+void Writer::StagePurge(Staged* staged) {
+  const uint64_t horizon = snapshots_->Horizon();
+  generation_->ids.Forget(horizon);
+  while (staged->purged < std::min(dead_rows_.size(), kPurgePerGroup) &&
+         dead_rows_[staged->purged].dead <= horizon) {
+    staged->batch.Delete(Family::kPoints, PointKey(uid_, dead_rows_[staged->purged].row));
+    ++staged->purged;
+  }
+}
+
+absl::Status Writer::Append(Staged* staged, bool sync) {
+  if (absl::Status status = store_->Write(std::move(staged->batch), sync); !status.ok()) {
+    return status;
+  }
+  if (!sync) on_unsynced_();
+  return absl::OkStatus();
+}
+
+absl::Status Writer::Apply(Staged* staged) {
+  IvfIndex& index = *generation_->index;
+  for (Effect& effect : staged->effects) {
+    const LogOp& op = *effect.op;
+    const uint32_t old_slot =
+        effect.old_effect >= 0 ? staged->effects[effect.old_effect].slot : effect.old_slot;
+    if (op.kind == LogOp::Kind::kUpsert) {
+      absl::StatusOr<uint32_t> slot =
+          index.Append(effect.list, op.id, effect.row, effect.seq, Bytes(op.vector));
+      if (!slot.ok()) {
+        // It is in the log, so memory is behind the store: only a restart can bring them together.
+        closed_ = absl::Status(
+            slot.status().code(),
+            absl::StrCat("writes stopped until a restart: sequence ", effect.seq,
+                         " is logged and cannot be applied: ", slot.status().message()));
+        return closed_;
+      }
+      effect.slot = *slot;
+      generation_->ids.Put(op.id, effect.slot, effect.seq);
+    } else {
+      generation_->ids.Erase(op.id, effect.seq);
+    }
+    if (old_slot != kNoSlot) {
+      index.MarkDead(old_slot, effect.seq);
+      dead_rows_.push_back({effect.old_row, effect.seq});
+      if (recording_) changes_.push_back({old_slot, true});
+    }
+    if (recording_ && op.kind == LogOp::Kind::kUpsert) changes_.push_back({effect.slot, false});
+  }
+  dead_rows_.erase(dead_rows_.begin(), dead_rows_.begin() + staged->purged);
+  points_ = staged->points;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Writer::BuildStart> Writer::BeginBuild() {
+  MutexLock lock(&mutex_);
+  if (!closed_.ok()) return closed_;
+  absl::StatusOr<Snapshots::Pinned> pinned = snapshots_->Pin(0, {});
+  if (!pinned.ok()) return pinned.status();
+  recording_ = true;
+  changes_.clear();
+  return BuildStart{generation_, pinned->seq, generation_->ids.Slots()};
+}
+
+std::vector<Writer::Change> Writer::TakeChanges() {
+  MutexLock lock(&mutex_);
+  return std::exchange(changes_, {});
+}
+
+absl::Status Writer::CommitBuild(
+    std::shared_ptr<Generation> next,
+    absl::FunctionRef<absl::Status(std::span<const Change>, Batch*)> finish) {
+  MutexLock lock(&mutex_);
+  if (!closed_.ok()) return closed_;
+  Batch batch(store_);
+  if (absl::Status status = finish(changes_, &batch); !status.ok()) return status;
+  if (absl::Status status = store_->Write(std::move(batch), /*sync=*/true); !status.ok()) {
+    return status;
+  }
+  recording_ = false;
+  changes_ = {};
+  generation_ = next;
+  snapshots_->Swap(std::move(next));
+  return absl::OkStatus();
+}
+
+void Writer::AbandonBuild() {
+  MutexLock lock(&mutex_);
+  recording_ = false;
+  changes_ = {};
+}
+
+void Writer::Close(absl::Status why) {
+  MutexLock lock(&mutex_);
+  closed_ = std::move(why);
+}
+
+void Writer::Reopen() {
+  MutexLock lock(&mutex_);
+  closed_ = absl::OkStatus();
+}
+
+uint64_t Writer::unpurged_rows() const {
+  MutexLock lock(&mutex_);
+  return dead_rows_.size();
+}
+
+}  // namespace nestor

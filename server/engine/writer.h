@@ -1,0 +1,156 @@
+// The one writer of a collection. Concurrent callers form groups: the first of the queue leads,
+// stages all waiting entries in order, appends them to the log as one atomic batch with one sync,
+// applies them to memory in order, publishes the last sequence and wakes the others.
+//
+//   Stage   gives each entry its sequence and its rows, and turns it into changes of the store and
+//   effects
+//           on memory. Deterministic: the state and the entries decide everything.
+//   Append  makes the batch durable. Where it fails, memory is as before; the sequences and rows of
+//   the group
+//           are never used again, since a failed sync may still reach the disk.
+//   Apply   plays the effects on the generation. Deterministic.
+//
+// The builder shares the writer's lock: it records what is written beside a build and swaps
+// generations.
+#ifndef NESTOR_SERVER_ENGINE_WRITER_H_
+#define NESTOR_SERVER_ENGINE_WRITER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/base/mutex.h"
+#include "server/engine/generation.h"
+#include "server/engine/log_entry.h"
+#include "server/engine/snapshots.h"
+#include "server/storage/records.h"
+#include "server/storage/store.h"
+
+namespace nestor {
+
+// Counters of all collections.
+struct WriteCounters {
+  std::atomic<uint64_t> entries{0};
+  std::atomic<uint64_t> groups{0};
+};
+
+struct Overlay;
+
+class Writer {
+ public:
+  struct Written {
+    uint64_t seq = 0;
+    uint64_t upserted = 0;
+    uint64_t deleted = 0;
+  };
+  // A change of memory while a build is being recorded, slots of the old generation. Of an
+  // overwrite, the death of the old version comes first.
+  struct Change {
+    uint32_t slot = 0;
+    bool dead = false;  // else: a row was added
+  };
+  struct BuildStart {
+    std::shared_ptr<Generation> generation;
+    uint64_t seq = 0;             // pinned; the builder unpins it
+    std::vector<uint32_t> slots;  // the rows visible at seq, unordered
+  };
+
+  // `on_unsynced` is told of every group that was written without a sync.
+  Writer(Store* store, uint32_t uid, Snapshots* snapshots, std::shared_ptr<Generation> generation,
+         const StateRecord& state, std::function<void()> on_unsynced, WriteCounters* counters);
+
+  // Returns when the entry is durable (`sync`) or logged, and published.
+  absl::StatusOr<Written> Submit(const LogEntry& entry, bool sync);
+
+  // --- Builder ---
+  absl::StatusOr<BuildStart> BeginBuild();
+  // What happened since BeginBuild or the last call.
+  std::vector<Change> TakeChanges();
+  // Under the writer's lock: hands the last changes to `finish`, which brings the new generation up
+  // to date and fills the batch; writes it with a sync and swaps. On failure the old generation
+  // stays.
+  absl::Status CommitBuild(std::shared_ptr<Generation> next,
+                           absl::FunctionRef<absl::Status(std::span<const Change>, Batch*)> finish);
+  // Stops recording.
+  void AbandonBuild();
+
+  // --- Owner ---
+  // Later calls fail with `why`; returns when none is at work.
+  void Close(absl::Status why);
+  void Reopen();
+
+  uint64_t unpurged_rows() const;
+
+ private:
+  struct Waiter {
+    const LogEntry* entry;
+    bool sync;
+    bool done = false;
+    absl::Status status;
+    Written written;
+    CondVar turn;
+  };
+  // On memory, in order.
+  struct Effect {
+    const LogOp* op = nullptr;
+    uint64_t seq = 0;
+    uint64_t row = 0;   // of an upsert
+    uint32_t list = 0;  // of an upsert
+    uint32_t slot = 0;  // of an upsert, once applied
+    // The version that dies: what this earlier effect of the group made, else a slot, else none.
+    int32_t old_effect = -1;
+    uint32_t old_slot = 0;
+    uint64_t old_row = 0;
+  };
+  struct Staged {
+    explicit Staged(Store* store) : batch(store) {}
+    Batch batch;
+    std::vector<Effect> effects;
+    size_t purged = 0;  // from the front of dead_rows_
+    uint64_t points = 0;
+  };
+  struct DeadRow {
+    uint64_t row = 0;
+    uint64_t dead = 0;
+  };
+
+  void Commit(std::span<Waiter* const> group);
+  Staged Stage(std::span<Waiter* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay, Written* written)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StagePurge(Staged* staged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Append(Staged* staged, bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Apply(Staged* staged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  Store* const store_;
+  const uint32_t uid_;
+  Snapshots* const snapshots_;
+  const std::function<void()> on_unsynced_;
+  WriteCounters* const counters_;
+
+  Mutex queue_mutex_;
+  std::deque<Waiter*> queue_ ABSL_GUARDED_BY(queue_mutex_);
+
+  // The writer's lock.
+  mutable Mutex mutex_;
+  absl::Status closed_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Generation> generation_ ABSL_GUARDED_BY(mutex_);
+  uint64_t seq_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_row_ ABSL_GUARDED_BY(mutex_);
+  uint64_t points_ ABSL_GUARDED_BY(mutex_);
+  std::deque<DeadRow> dead_rows_
+      ABSL_GUARDED_BY(mutex_);  // still in the store, ascending by `dead`
+  bool recording_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<Change> changes_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_WRITER_H_
