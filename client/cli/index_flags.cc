@@ -1,0 +1,61 @@
+#include "client/cli/index_flags.h"
+
+#include <utility>
+
+#include "CLI/Option.hpp"
+#include "client/cli/names.h"
+
+namespace nestor {
+
+void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
+  command
+      ->add_option("--lists", flags->lists,
+                   "Number of lists, at most 65536; 0 = chosen from the number of rows")
+      ->type_name("N")
+      ->group("Index");
+  command
+      ->add_option("--coarse-dim", flags->coarse_dim,
+                   "Prefix on which lists are trained, one of the nesting; 0 = chosen")
+      ->type_name("DIM")
+      ->group("Index");
+  command
+      ->add_option("--shells", flags->shells,
+                   "Upper bounds of the shells: ascending, of the nesting, the last one D")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("DIM,DIM,...")
+      ->group("Index");
+  command->add_option("--codec", flags->codec, "How shells are stored: int8 (default), f16 or f32")
+      ->type_name("CODEC")
+      ->group("Index");
+  command
+      ->add_option("--exact-vectors", flags->exact_vectors,
+                   "Where rescore reads vectors: memory (default) or store")
+      ->type_name("PLACE")
+      ->group("Index");
+}
+
+bool AnyGiven(const IndexFlags& flags) {
+  return flags.lists != 0 || flags.coarse_dim != 0 || !flags.shells.empty() ||
+         !flags.codec.empty() || !flags.exact_vectors.empty();
+}
+
+absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec base) {
+  if (flags.lists != 0) base.set_lists(flags.lists);
+  if (flags.coarse_dim != 0) base.set_coarse_dim(flags.coarse_dim);
+  if (!flags.shells.empty())
+    base.mutable_shells()->Assign(flags.shells.begin(), flags.shells.end());
+  if (!flags.codec.empty()) {
+    const auto codec = ShellCodecFromName(flags.codec);
+    if (!codec.ok()) return codec.status();
+    base.set_shell_codec(*codec);
+  }
+  if (!flags.exact_vectors.empty()) {
+    const auto place = ExactVectorsFromName(flags.exact_vectors);
+    if (!place.ok()) return place.status();
+    base.set_exact_vectors(*place);
+  }
+  return base;
+}
+
+}  // namespace nestor

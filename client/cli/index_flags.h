@@ -1,0 +1,36 @@
+// The flags that say what a build makes, for every command that can build: --lists --coarse-dim
+// --shells
+// --codec --exact-vectors.
+#ifndef NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
+#define NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "absl/status/statusor.h"
+#include "nestor/v1/collection.pb.h"
+
+namespace nestor {
+
+struct IndexFlags {
+  uint32_t lists = 0;
+  uint32_t coarse_dim = 0;
+  std::vector<uint32_t> shells;
+  std::string codec;          // empty = not given
+  std::string exact_vectors;  // likewise
+};
+
+// `flags` must outlive the parsing.
+void AddIndexFlags(CLI::App* command, IndexFlags* flags);
+
+// Whether any of them was given.
+bool AnyGiven(const IndexFlags& flags);
+
+// `base` with the flags that were given in place of its fields. A usage error for unknown words.
+absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec base);
+
+}  // namespace nestor
+
+#endif  // NESTOR_CLIENT_CLI_INDEX_FLAGS_H_

@@ -1,0 +1,53 @@
+#include "client/cli/run_build.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "client/cli/names.h"
+#include "client/cli/progress.h"
+#include "client/cli/text.h"
+
+namespace nestor {
+
+absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Client& client,
+                      Session& session) {
+  v1::BuildIndexRequest request;
+  request.set_collection(collection);
+  if (AnyGiven(flags)) {
+    const absl::StatusOr<v1::Collection> present = client.GetCollection(collection);
+    if (!present.ok()) return present.status();
+    auto spec = ApplyFlags(flags, present->spec().index());
+    if (!spec.ok()) return spec.status();
+    *request.mutable_spec() = *std::move(spec);
+  }
+  const absl::Time start = absl::Now();
+  const absl::StatusOr<v1::Operation> begun = client.BuildIndex(request);
+  if (!begun.ok()) return begun.status();
+  {
+    Progress progress(session.err, session.err_is_terminal, "build", start);
+    Client::WaitOptions options;
+    options.on_progress = [&](const v1::Operation& operation) {
+      progress.Update(
+          absl::Now(), operation.progress(), operation.phase(),
+          operation.has_eta_seconds() ? std::optional(operation.eta_seconds()) : std::nullopt);
+    };
+    const absl::StatusOr<v1::Operation> ended = client.WaitOperation(begun->id(), options);
+    if (!ended.ok()) return ended.status();
+  }
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  const absl::StatusOr<v1::Index> index = client.GetIndex(collection);
+  if (!index.ok()) return index.status();
+  session.out << "built " << collection << " in " << FormatSeconds(seconds) << ": "
+              << FormatCount(index->rows()) << " rows, " << index->lists()
+              << (index->lists() == 1 ? " list" : " lists") << ", coarse dim "
+              << index->spec().coarse_dim() << ", shells "
+              << absl::StrJoin(index->spec().shells(), ",") << " ("
+              << ToName(index->spec().shell_codec()) << "), generation " << index->generation()
+              << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace nestor

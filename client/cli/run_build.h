@@ -1,0 +1,21 @@
+// Building an index and watching it, for the commands `build` and `load`.
+#ifndef NESTOR_CLIENT_CLI_RUN_BUILD_H_
+#define NESTOR_CLIENT_CLI_RUN_BUILD_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/cli/index_flags.h"
+#include "client/cli/session.h"
+#include "client/lib/client.h"
+
+namespace nestor {
+
+// Starts a build, shows its progress until it ends, prints what was built. Flags that are given
+// replace those fields of the collection's spec.
+absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Client& client,
+                      Session& session);
+
+}  // namespace nestor
+
+#endif  // NESTOR_CLIENT_CLI_RUN_BUILD_H_

@@ -1,0 +1,155 @@
+// nestor search NAME [--vector V | --file F --row N | --id ID] [--plan P | --exact[=DIM]]
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cli/commands.h"
+#include "client/cli/json.h"
+#include "client/cli/names.h"
+#include "client/cli/plan_message.h"
+#include "client/cli/search_text.h"
+#include "client/cli/text.h"
+#include "client/files/vector_file.h"
+
+namespace nestor {
+namespace {
+
+struct SearchFlags {
+  std::string name;
+  std::string vector;
+  std::string file;
+  uint64_t row = 0;
+  std::string id;
+  std::string plan;
+  std::string exact;  // empty = not given, "true" = at D, else a dim
+  uint32_t limit = 10;
+  bool with_attributes = false;
+  bool with_vectors = false;
+  bool json = false;
+};
+
+absl::StatusOr<std::vector<float>> ReadRow(const std::string& path, uint64_t row) {
+  const absl::StatusOr<VectorFile> file = VectorFile::Open(path);
+  if (!file.ok()) return file.status();
+  if (row >= file->rows()) {
+    return absl::OutOfRangeError(
+        absl::StrCat("read ", path, ": row ", row, " of a file with ", file->rows(), " rows"));
+  }
+  std::vector<float> values(file->dim());
+  file->ReadF32(row, values);
+  return values;
+}
+
+absl::Status SetQuery(const SearchFlags& flags, Client& client, v1::SearchRequest* request) {
+  const int given = !flags.vector.empty() + !flags.file.empty() + !flags.id.empty();
+  if (given != 1) {
+    return UsageError(
+        absl::StrCat("search takes one query: --vector, --file or --id; ", given, " are given"));
+  }
+  if (!flags.id.empty()) {
+    const absl::StatusOr<v1::Collection> collection = client.GetCollection(flags.name);
+    if (!collection.ok()) return collection.status();
+    auto id = IdFromText(flags.id, collection->spec().id_kind());
+    if (!id.ok()) return id.status();
+    *request->mutable_id() = *std::move(id);
+    return absl::OkStatus();
+  }
+  const auto values =
+      flags.file.empty() ? ParseVector(flags.vector) : ReadRow(flags.file, flags.row);
+  if (!values.ok()) return values.status();
+  request->mutable_vector()->mutable_floats()->mutable_values()->Assign(values->begin(),
+                                                                        values->end());
+  return absl::OkStatus();
+}
+
+absl::Status SetHow(const SearchFlags& flags, v1::SearchRequest* request) {
+  if (!flags.plan.empty()) {
+    auto plan = PlanFromText(flags.plan);
+    if (!plan.ok()) return UsageError(plan.status().message());
+    *request->mutable_plan() = *std::move(plan);
+  } else if (!flags.exact.empty()) {
+    uint32_t dim = 0;
+    if (flags.exact != "true" && (!absl::SimpleAtoi(flags.exact, &dim) || dim == 0)) {
+      return UsageError(absl::StrCat("--exact=", flags.exact, ": not a dim of 1 or more"));
+    }
+    request->mutable_exact()->set_dim(dim);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Search(const SearchFlags& flags, Session& session) {
+  Client client(session.client);
+  v1::SearchRequest request;
+  request.set_collection(flags.name);
+  request.set_limit(flags.limit);
+  if (flags.with_attributes) request.mutable_output()->add_attributes("*");
+  if (flags.with_vectors) request.mutable_output()->set_vectors(true);
+  if (absl::Status status = SetHow(flags, &request); !status.ok()) return status;
+  if (absl::Status status = SetQuery(flags, client, &request); !status.ok()) return status;
+  const absl::Time start = absl::Now();
+  const absl::StatusOr<v1::SearchResponse> response = client.Search(request);
+  if (!response.ok()) return response.status();
+  const absl::Duration elapsed = absl::Now() - start;
+  if (flags.json) {
+    const absl::StatusOr<Json> json = ToJson(*response);
+    if (!json.ok()) return json.status();
+    session.out << ToLine(*json) << "\n";
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<std::string> text = SearchText(*response, elapsed);
+  if (!text.ok()) return text.status();
+  session.out << *text;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void RegisterSearch(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<SearchFlags>();
+  CLI::App* command = app.add_subcommand(
+      "search",
+      "Find the points nearest to a query; prints hits, the plan that ran and what each of its "
+      "stages cost");
+  command->add_option("NAME", flags->name, "Collection")->required();
+  command->add_option("--vector", flags->vector, "The query's D coordinates")
+      ->type_name("\"0.1,0.2,...\"")
+      ->group("Query");
+  CLI::Option* file =
+      command
+          ->add_option("--file", flags->file,
+                       "A file of queries: fbin, f16bin, i8bin, u8bin, fvecs or npy")
+          ->type_name("F")
+          ->group("Query");
+  command->add_option("--row", flags->row, "Row of the file, from 0 (default 0)")
+      ->type_name("N")
+      ->needs(file)
+      ->group("Query");
+  command->add_option("--id", flags->id, "The vector of this point; the point itself is left out")
+      ->type_name("ID")
+      ->group("Query");
+  CLI::Option* plan =
+      command
+          ->add_option(
+              "--plan", flags->plan,
+              "The stages, e.g. coarse=64:32,scan=128:100,refine=256:30,rescore (DIM:PROBES for "
+              "coarse, DIM:KEEP for the others; refine may repeat). Default: the server chooses")
+          ->type_name("P");
+  command
+      ->add_flag("--exact", flags->exact,
+                 "[=DIM] Brute force over all points, at D or at a dim of the nesting")
+      ->excludes(plan);
+  command->add_option("-k,--limit", flags->limit, "Hits wanted, 1 to 10000 (default 10)")
+      ->type_name("K");
+  command->add_flag("--with-attributes", flags->with_attributes, "Return the hits' attributes");
+  command->add_flag("--with-vectors", flags->with_vectors, "Return the hits' vectors");
+  command->add_flag("--json", flags->json, "Print one JSON object instead of tables");
+  AddConnectionFlags(command, &session);
+  command->callback([flags, &session] { session.status = Search(*flags, session); });
+}
+
+}  // namespace nestor

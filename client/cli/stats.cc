@@ -1,0 +1,136 @@
+// nestor stats [NAME]
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/commands.h"
+#include "client/cli/json.h"
+#include "client/cli/names.h"
+#include "client/cli/text.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace nestor {
+namespace {
+
+struct StatsFlags {
+  std::string name;
+  bool json = false;
+};
+
+// Protobuf's own mapping, with the field names of the API.
+absl::StatusOr<Json> MessageJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
+  if (!status.ok()) return absl::InternalError(absl::StrCat("print as JSON: ", status.ToString()));
+  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+absl::Status PrintJson(
+    const std::vector<std::pair<const char*, const google::protobuf::Message*>>& parts,
+    Session& session) {
+  Json json;
+  for (const auto& [name, message] : parts) {
+    absl::StatusOr<Json> part = MessageJson(*message);
+    if (!part.ok()) return part.status();
+    json[name] = *std::move(part);
+  }
+  session.out << ToLine(json) << "\n";
+  return absl::OkStatus();
+}
+
+absl::Status ServerStats(bool as_json, Client& client, Session& session) {
+  const absl::StatusOr<v1::ServerInfo> info = client.GetServerInfo();
+  if (!info.ok()) return info.status();
+  const absl::StatusOr<v1::Stats> stats = client.GetStats();
+  if (!stats.ok()) return stats.status();
+  if (as_json) return PrintJson({{"server", &*info}, {"stats", &*stats}}, session);
+  session.out << "nestord " << info->version() << ", kernels " << info->simd_level() << ", up "
+              << FormatSeconds(stats->uptime_seconds()) << "\n\n";
+  std::vector<std::vector<std::string>> rows = {{"collection", "rows", "seq", "memory", "disk"}};
+  for (const v1::CollectionStats& one : stats->collections()) {
+    rows.push_back({one.collection(), FormatCount(one.rows()), FormatCount(one.seq()),
+                    FormatBytes(one.memory_bytes()), FormatBytes(one.disk_bytes())});
+  }
+  session.out << (rows.size() > 1 ? FormatTable(rows) : "no collections\n");
+  rows = {{"method", "status", "calls"}};
+  for (const v1::RequestCount& one : stats->requests()) {
+    rows.push_back({one.method(), one.status(), FormatCount(one.count())});
+  }
+  if (rows.size() > 1) session.out << "\n" << FormatTable(rows);
+  return absl::OkStatus();
+}
+
+std::string AttributeList(const v1::CollectionSpec& spec) {
+  std::map<std::string, std::string> sorted;
+  for (const auto& [name, type] : spec.attributes()) sorted[name] = ToName(type);
+  return sorted.empty() ? "none" : absl::StrJoin(sorted, ", ", absl::PairFormatter(":"));
+}
+
+absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& session) {
+  const absl::StatusOr<v1::Collection> collection = client.GetCollection(flags.name);
+  if (!collection.ok()) return collection.status();
+  const absl::StatusOr<v1::Index> index = client.GetIndex(flags.name);
+  if (!index.ok()) return index.status();
+  if (flags.json) return PrintJson({{"collection", &*collection}, {"index", &*index}}, session);
+  const v1::CollectionSpec& spec = collection->spec();
+  const v1::IndexSpec& built = index->spec();
+  const v1::IndexMemory& memory = index->memory();
+  session.out << FormatTable({
+      {"collection", spec.name()},
+      {"state", ToName(collection->state())},
+      {"rows", FormatCount(collection->rows())},
+      {"seq", FormatCount(collection->seq())},
+      {"dim", absl::StrCat(spec.dim())},
+      {"nesting", absl::StrJoin(spec.nesting(), ",")},
+      {"metric", ToName(spec.metric())},
+      {"dtype", ToName(spec.dtype())},
+      {"durability", ToName(spec.durability())},
+      {"id kind", ToName(spec.id_kind())},
+      {"attributes", AttributeList(spec)},
+      {"index", absl::StrCat(ToName(index->state()), ", generation ", index->generation())},
+      {"unbuilt rows", FormatCount(index->unbuilt())},
+      {"lists", FormatCount(index->lists())},
+      {"coarse dim", absl::StrCat(built.coarse_dim())},
+      {"shells",
+       absl::StrCat(absl::StrJoin(built.shells(), ","), " (", ToName(built.shell_codec()), ")")},
+      {"exact vectors", ToName(built.exact_vectors())},
+      {"memory: first shell", FormatBytes(memory.first_shell())},
+      {"memory: later shells", FormatBytes(memory.later_shells())},
+      {"memory: norms, scales", FormatBytes(memory.norms_scales())},
+      {"memory: ids", FormatBytes(memory.ids())},
+      {"memory: map", FormatBytes(memory.map())},
+      {"memory: seqs", FormatBytes(memory.seqs())},
+      {"memory: exact vectors", FormatBytes(memory.exact_vectors())},
+      {"memory: centroids", FormatBytes(memory.centroids())},
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Stats(const StatsFlags& flags, Session& session) {
+  Client client(session.client);
+  return flags.name.empty() ? ServerStats(flags.json, client, session)
+                            : CollectionStats(flags, client, session);
+}
+
+}  // namespace
+
+void RegisterStats(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<StatsFlags>();
+  CLI::App* command = app.add_subcommand(
+      "stats",
+      "Show the server, its collections and calls; or one collection, its schema and index");
+  command->add_option("NAME", flags->name, "Collection (default: the server)");
+  command->add_flag("--json", flags->json, "Print one JSON object");
+  AddConnectionFlags(command, &session);
+  command->callback([flags, &session] { session.status = Stats(*flags, session); });
+}
+
+}  // namespace nestor

@@ -1,0 +1,336 @@
+// The commands of `nestor` against an in-process server: what they send, print and return.
+#include <sstream>
+
+#include "client/cli/app.h"
+#include "client/cli/json.h"
+#include "client/cli/plan_message.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/fake_server.h"
+#include "tests/client/scratch_files.h"
+
+namespace nestor {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+struct Result {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+class CommandsTest : public ::testing::Test {
+ protected:
+  CommandsTest() {
+    v1::Collection collection;
+    collection.mutable_spec()->set_name("c");
+    collection.mutable_spec()->set_dim(2);
+    collection.mutable_spec()->set_metric(v1::METRIC_L2);
+    collection.mutable_spec()->set_dtype(v1::DTYPE_F32);
+    collection.mutable_spec()->set_id_kind(v1::ID_KIND_NUM);
+    (*collection.mutable_spec()->mutable_attributes())["year"] = v1::ATTRIBUTE_TYPE_INT64;
+    collection.mutable_spec()->mutable_index()->set_coarse_dim(2);
+    server_.collections["c"] = collection;
+    v1::Operation operation;
+    operation.set_id(7);
+    operation.set_state(v1::Operation::STATE_SUCCEEDED);
+    operation.set_progress(1);
+    server_.operations = {operation};
+    server_.index.set_rows(3);
+    server_.index.set_lists(1);
+    server_.index.set_generation(1);
+    server_.index.set_state(v1::Index::STATE_READY);
+    server_.index.mutable_spec()->set_coarse_dim(2);
+    server_.index.mutable_spec()->add_shells(2);
+    server_.index.mutable_spec()->set_shell_codec(v1::SHELL_CODEC_INT8);
+  }
+
+  Result Run(std::vector<std::string> args, bool with_server = true) {
+    if (with_server) {
+      args.push_back("--server");
+      args.push_back(server_.address());
+    }
+    std::vector<const char*> argv = {"nestor"};
+    for (const std::string& arg : args) argv.push_back(arg.c_str());
+    std::ostringstream out;
+    std::ostringstream err;
+    Result result;
+    result.code = RunNestor(static_cast<int>(argv.size()), argv.data(), out, err, false);
+    result.out = out.str();
+    result.err = err.str();
+    return result;
+  }
+
+  FakeServer server_;
+  ScratchFiles files_;
+};
+
+TEST_F(CommandsTest, CreateSendsTheWholeSpec) {
+  const Result result = Run({"create",          "--nesting",
+                             "64,768",          "wnh",
+                             "--dim",           "768",
+                             "--metric",        "dot",
+                             "--dtype",         "f16",
+                             "--attribute",     "a:string",
+                             "--attribute",     "b.c:string-list",
+                             "--durability",    "async",
+                             "--id-kind",       "str",
+                             "--lists",         "9",
+                             "--shells",        "64,768",
+                             "--exact-vectors", "store"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "created collection wnh: 768 dims, dot, f16\n");
+  ASSERT_EQ(server_.created().size(), 1u);
+  const v1::CollectionSpec spec = server_.created()[0];
+  EXPECT_EQ(spec.name(), "wnh");
+  EXPECT_THAT(spec.nesting(), ElementsAre(64, 768));
+  EXPECT_EQ(spec.durability(), v1::DURABILITY_ASYNC);
+  EXPECT_EQ(spec.id_kind(), v1::ID_KIND_STR);
+  EXPECT_EQ(spec.attributes_size(), 2);
+  EXPECT_EQ(spec.attributes().at("b.c"), v1::ATTRIBUTE_TYPE_STRING_LIST);
+  EXPECT_EQ(spec.index().lists(), 9u);
+  EXPECT_THAT(spec.index().shells(), ElementsAre(64, 768));
+  EXPECT_EQ(spec.index().exact_vectors(), v1::EXACT_VECTORS_STORE);
+}
+
+TEST_F(CommandsTest, WrongUsageIsExitCode2AndSendsNothing) {
+  const std::vector<std::vector<std::string>> calls = {
+      {},
+      {"nonsense"},
+      {"create"},
+      {"create", "x", "--dim", "8"},
+      {"create", "x", "--dim", "many", "--metric", "l2"},
+      {"create", "x", "--dim", "8", "--metric", "euclid"},
+      {"create", "x", "--dim", "8", "--metric", "l2", "--attribute", "a"},
+      {"create", "x", "--dim", "8", "--metric", "l2", "--attribute", "a:blob"},
+      {"create", "x", "--dim", "8", "--metric", "l2", "--attribute", "a:bool", "--attribute",
+       "a:bool"},
+      {"search", "c"},
+      {"search", "c", "--vector", "1,2", "--id", "3"},
+      {"search", "c", "--vector", "1,x"},
+      {"search", "c", "--vector", "1,2", "--plan", "coarse=64"},
+      {"search", "c", "--vector", "1,2", "--exact=0"},
+      {"search", "c", "--vector", "1,2", "--exact", "--plan", "coarse=2:1,scan=2:10"},
+      {"search", "c", "--row", "1", "--id", "3"},
+      {"delete", "c"},
+      {"delete", "c", "3", "--collection"},
+      {"load", "c"},
+      {"load", "c", "f.fbin", "--in-flight", "0"},
+      {"health", "--timeout", "-1"},
+  };
+  for (const auto& call : calls) {
+    const Result result = Run(call, !call.empty());
+    EXPECT_EQ(result.code, 2) << testing::PrintToString(call);
+    EXPECT_NE(result.err, "") << testing::PrintToString(call);
+  }
+  EXPECT_EQ(server_.calls(), 0);
+}
+
+TEST_F(CommandsTest, HelpExplainsExitCodes) {
+  const Result all = Run({"--help"}, false);
+  EXPECT_EQ(all.code, 0);
+  EXPECT_THAT(all.out, HasSubstr("Exit codes: 0 ok; 1 failed"));
+  for (const char* command :
+       {"create", "load", "build", "search", "get", "delete", "stats", "health"}) {
+    EXPECT_THAT(all.out, HasSubstr(command));
+    const Result one = Run({command, "--help"}, false);
+    EXPECT_EQ(one.code, 0);
+    EXPECT_THAT(one.out, HasSubstr("--server HOST:PORT"));
+    EXPECT_THAT(one.out, HasSubstr("Exit codes: 0 ok; 1 failed"));
+  }
+}
+
+TEST_F(CommandsTest, ErrorsOfTheServerAreExitCode1WithDetails) {
+  server_.FailNext({MakeError(grpc::StatusCode::INVALID_ARGUMENT, "dim 0 is not in 1..16384",
+                              "BAD_DIM", "spec.dim")});
+  const Result result = Run({"create", "x", "--dim", "0", "--metric", "l2"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err,
+            "nestor: INVALID_ARGUMENT: dim 0 is not in 1..16384\n"
+            "  field spec.dim: dim 0 is not in 1..16384\n"
+            "  reason BAD_DIM\n");
+}
+
+TEST_F(CommandsTest, LoadStreamsTheFileAndBuilds) {
+  const std::string file = files_.WriteBin("v.fbin", 3, 2, std::vector<float>{1, 2, 3, 4, 5, 6});
+  const std::string attributes = files_.Write("a.jsonl", "{\"year\":1}\n{}\n{\"year\":3}\n");
+  const Result result = Run({"load", "c", file, "--attributes", attributes, "--lists", "5"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("loaded 3 rows (24 B) into c in "));
+  EXPECT_THAT(result.out, HasSubstr("built c in "));
+  EXPECT_THAT(result.out, HasSubstr("3 rows, 1 list, coarse dim 2, shells 2 (int8), generation 1"));
+  EXPECT_THAT(result.err, HasSubstr("100%  3/3 rows, "));
+  ASSERT_EQ(server_.batches().size(), 1u);
+  EXPECT_THAT(server_.batches()[0].ids().nums(), ElementsAre(0, 1, 2));
+  ASSERT_EQ(server_.builds().size(), 1u);
+  EXPECT_EQ(server_.builds()[0].spec().lists(), 5u);
+  EXPECT_EQ(server_.builds()[0].spec().coarse_dim(), 2u);  // the collection's
+}
+
+TEST_F(CommandsTest, LoadWithoutBuild) {
+  const std::string file = files_.WriteBin("v.fbin", 1, 2, std::vector<float>{1, 2});
+  const Result result = Run({"load", "c", file, "--no-build"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(server_.builds().empty());
+}
+
+TEST_F(CommandsTest, LoadNamesRowsThatFailed) {
+  server_.serve_stream = [](int, FakeServer::UpsertStream* stream) {
+    v1::StreamUpsertRequest batch;
+    while (stream->Read(&batch)) {
+      v1::StreamUpsertResponse response;
+      response.set_batch(batch.batch());
+      response.mutable_ack()->set_count(static_cast<uint32_t>(batch.ids().nums_size()) - 1);
+      auto* error = response.mutable_ack()->add_errors();
+      error->set_row(1);
+      error->mutable_status()->set_code(grpc::StatusCode::INVALID_ARGUMENT);
+      error->mutable_status()->set_message("coordinate 0 is NaN");
+      stream->Write(response);
+    }
+    return grpc::Status::OK;
+  };
+  const std::string file = files_.WriteBin("v.fbin", 3, 2, std::vector<float>{1, 2, 3, 4, 5, 6});
+  const Result result = Run({"load", "c", file});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("row 1: INVALID_ARGUMENT: coordinate 0 is NaN\n"));
+  EXPECT_THAT(result.err, HasSubstr("1 of 3 rows failed; nothing is built"));
+  EXPECT_THAT(result.out, HasSubstr("loaded 2 rows"));
+  EXPECT_TRUE(server_.builds().empty());
+}
+
+TEST_F(CommandsTest, LoadAccountsForRowsBeforeABadLine) {
+  const std::string file =
+      files_.Write("p.jsonl", "{\"vector\": [1, 2]}\n{\"vector\": [1, 2]}\n{\"vector\": 3}\n");
+  const Result result = Run({"load", "c", file});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("p.jsonl"));
+  EXPECT_THAT(result.err, HasSubstr("rows before it were written"));
+  EXPECT_TRUE(server_.builds().empty());
+}
+
+TEST_F(CommandsTest, BuildReportsTheOperationsError) {
+  v1::Operation failed;
+  failed.set_id(7);
+  failed.set_state(v1::Operation::STATE_CANCELLED);
+  failed.mutable_error()->set_code(grpc::StatusCode::CANCELLED);
+  failed.mutable_error()->set_message("build of c was cancelled");
+  server_.operations = {failed};
+  const Result result = Run({"build", "c"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("CANCELLED: build of c was cancelled"));
+  ASSERT_EQ(server_.builds().size(), 1u);
+  EXPECT_FALSE(server_.builds()[0].has_spec());
+}
+
+TEST_F(CommandsTest, SearchSendsQueryAndPlan) {
+  v1::SearchRequest seen;
+  server_.search = [&](const v1::SearchRequest& request, v1::SearchResponse* response) {
+    seen = request;
+    response->add_hits()->mutable_id()->set_num(5);
+    response->set_score_dim(2);
+    return grpc::Status::OK;
+  };
+  const std::string file = files_.WriteBin("q.i8bin", 2, 2, std::vector<int8_t>{1, 2, 3, 4});
+  Result result = Run({"search", "c", "--file", file, "--row", "1", "-k", "7", "--plan",
+                       "coarse=2:1,scan=2:10,rescore", "--with-attributes", "--with-vectors"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(seen.collection(), "c");
+  EXPECT_THAT(seen.vector().floats().values(), ElementsAre(3, 4));
+  EXPECT_EQ(seen.limit(), 7u);
+  EXPECT_EQ(ToText(seen.plan()), "coarse=2:1,scan=2:10,rescore");
+  EXPECT_THAT(seen.output().attributes(), ElementsAre("*"));
+  EXPECT_TRUE(seen.output().vectors());
+  EXPECT_THAT(result.out, HasSubstr("plan exact"));
+
+  result = Run({"search", "c", "--id", "17", "--exact=1", "--json"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(seen.id().num(), 17u);
+  EXPECT_EQ(seen.exact().dim(), 1u);
+  EXPECT_EQ(seen.limit(), 10u);
+  EXPECT_FALSE(seen.has_output());
+  EXPECT_EQ(Json::parse(result.out)["hits"][0]["id"], 5);
+
+  result = Run({"search", "--exact", "c", "--vector", "0.5,-1"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(seen.has_exact());
+  EXPECT_EQ(seen.exact().dim(), 0u);
+  EXPECT_THAT(seen.vector().floats().values(), ElementsAre(0.5, -1));
+
+  result = Run({"search", "c", "--vector", "0.5,-1"});
+  EXPECT_EQ(seen.how_case(), v1::SearchRequest::HOW_NOT_SET);
+}
+
+TEST_F(CommandsTest, SearchPastTheEndOfTheFile) {
+  const std::string file = files_.WriteBin("q.fbin", 2, 2, std::vector<float>(4));
+  const Result result = Run({"search", "c", "--file", file, "--row", "2"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("row 2 of a file with 2 rows"));
+}
+
+TEST_F(CommandsTest, GetPrintsPointsAndNamesTheMissing) {
+  v1::Point point;
+  point.mutable_id()->set_num(3);
+  point.set_seq(8);
+  (*point.mutable_attributes())["year"].set_int64_value(1999);
+  server_.points = {point};
+  Result result = Run({"get", "c", "3"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "{\"id\":3,\"seq\":8,\"attributes\":{\"year\":1999}}\n");
+  result = Run({"get", "c", "3", "4"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.out, HasSubstr("\"id\":3"));
+  EXPECT_THAT(result.err, HasSubstr("NOT_FOUND: get from c: no point 4"));
+  EXPECT_EQ(Run({"get", "c", "x"}).code, 2);
+  EXPECT_THAT(Run({"get", "gone", "3"}).err, HasSubstr("NOT_FOUND: no collection named gone"));
+}
+
+TEST_F(CommandsTest, DeleteCounts) {
+  const Result result = Run({"delete", "c", "3", "4"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "deleted 1 of 2 points, seq 99\n");
+  ASSERT_EQ(server_.deletes().size(), 1u);
+  EXPECT_EQ(server_.deletes()[0].ids(1).num(), 4u);
+}
+
+TEST_F(CommandsTest, StatsOfServerAndCollection) {
+  server_.info.set_version("0.1.0");
+  server_.info.set_simd_level("avx2");
+  server_.stats.set_uptime_seconds(65);
+  auto* one = server_.stats.add_collections();
+  one->set_collection("c");
+  one->set_rows(20000);
+  one->set_memory_bytes(61000000);
+  auto* count = server_.stats.add_requests();
+  count->set_method("nestor.v1.SearchService/Search");
+  count->set_status("OK");
+  count->set_count(12);
+  Result result = Run({"stats"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("nestord 0.1.0, kernels avx2, up 1m05s"));
+  EXPECT_THAT(result.out, HasSubstr("20,000"));
+  EXPECT_THAT(result.out, HasSubstr("61.0 MB"));
+  EXPECT_THAT(result.out, HasSubstr("nestor.v1.SearchService/Search  OK         12"));
+  result = Run({"stats", "--json"});
+  EXPECT_EQ(Json::parse(result.out)["server"]["simd_level"], "avx2");
+  result = Run({"stats", "c"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("index                  ready, generation 1"));
+  EXPECT_THAT(result.out, HasSubstr("attributes             year:int64"));
+  result = Run({"stats", "c", "--json"});
+  EXPECT_EQ(Json::parse(result.out)["index"]["lists"], 1);
+}
+
+TEST_F(CommandsTest, Health) {
+  Result result = Run({"health"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "SERVING\n");
+  result = Run({"health", "no.such.Service"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("NOT_FOUND"));
+}
+
+}  // namespace
+}  // namespace nestor
