@@ -8,10 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "index/kernels/kernels.h"
 #include "server/engine/engine.h"
+#include "server/engine/validate.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_operation.h"
 #include "server/rpc/convert_point.h"
-#include "server/rpc/convert_schema.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/status.h"
@@ -113,7 +113,7 @@ grpc::ServerUnaryReactor* AdminService::ListOperations(grpc::CallbackServerConte
           before = *last;
         }
         if (!request->collection().empty()) {
-          const absl::Status name = CheckName(request->collection());
+          const absl::Status name = ValidateName("collection", request->collection());
           if (!name.ok()) return AtField("collection", name);
         }
         uint64_t last = 0;

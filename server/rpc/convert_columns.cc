@@ -7,7 +7,10 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/engine/validate.h"
 #include "server/rpc/convert_point.h"
+#include "server/rpc/convert_schema.h"
 #include "server/rpc/convert_search.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/status.h"
@@ -72,6 +75,11 @@ std::optional<AttributeType> TypeOfColumn(const v1::AttributeColumn& column) {
   return std::nullopt;
 }
 
+std::string TypeName(AttributeType type) {
+  return std::string(
+      absl::StripPrefix(v1::AttributeType_Name(FromAttributeType(type)), "ATTRIBUTE_TYPE_"));
+}
+
 absl::Status CheckColumn(const v1::AttributeColumn& column, const CollectionSpec& spec,
                          uint32_t rows) {
   const auto declared =
@@ -84,9 +92,8 @@ absl::Status CheckColumn(const v1::AttributeColumn& column, const CollectionSpec
   const std::optional<AttributeType> type = TypeOfColumn(column);
   if (!type.has_value()) return FieldError("", "no values are set");
   if (*type != declared->type) {
-    return FieldError("",
-                      absl::StrCat("values of type ", static_cast<int>(*type), " for attribute \"",
-                                   column.name(), "\" of type ", static_cast<int>(declared->type)));
+    return FieldError("", absl::StrCat("values of type ", TypeName(*type), " for attribute \"",
+                                       column.name(), "\" of type ", TypeName(declared->type)));
   }
   const int values = CountValues(column);
   if (static_cast<uint32_t>(values) != rows) {
@@ -205,30 +212,22 @@ absl::StatusOr<ColumnBatch> ToColumnBatch(const v1::StreamUpsertRequest& request
   return batch;
 }
 
-void SortOutBadVectors(const VectorSchema& schema, ColumnBatch* batch) {
-  std::vector<float> values(schema.dim);
-  std::vector<std::byte> stored(schema.dim * DtypeBytes(schema.dtype));
+void SortOutBadRows(const CollectionSpec& spec, ColumnBatch* batch) {
+  std::vector<float> floats(spec.schema.dim);
+  std::vector<std::byte> stored(spec.schema.dim * DtypeBytes(spec.schema.dtype));
   size_t good = 0;
   for (size_t i = 0; i < batch->points.size(); ++i) {
-    const auto& packed = std::get<PackedVector>(batch->points[i].vector);
-    const std::string what = absl::StrCat("vector of row ", batch->rows[i]);
-    DecodeVector(packed.dtype, reinterpret_cast<const std::byte*>(packed.bytes.data()), schema.dim,
-                 values.data());
-    absl::Status status = ValidateVector(schema, values.data(), what);
-    if (status.ok() && packed.dtype != schema.dtype) {
-      // Rounding to the schema's dtype may overflow, or leave nothing of a norm.
-      status = EncodeVector(schema.dtype, values.data(), schema.dim, stored.data());
-      if (status.ok()) {
-        DecodeVector(schema.dtype, stored.data(), schema.dim, values.data());
-        status = ValidateVector(schema, values.data(), what);
-      }
-    }
+    PointInput& point = batch->points[i];
+    absl::Status status =
+        EncodeCheckedVector(spec.schema, point.vector, floats.data(), stored.data()).status();
+    if (status.ok()) status = EncodeCheckedAttributes(spec.attributes, point.attributes).status();
     if (!status.ok()) {
-      batch->errors.push_back({batch->rows[i], AtField("vectors", status)});
+      const uint32_t row = batch->rows[i];
+      batch->errors.push_back({row, AtField(absl::StrCat("row ", row), status)});
       continue;
     }
     if (good != i) {
-      batch->points[good] = std::move(batch->points[i]);
+      batch->points[good] = std::move(point);
       batch->rows[good] = batch->rows[i];
     }
     ++good;

@@ -29,9 +29,9 @@ struct ColumnBatch {
 absl::StatusOr<ColumnBatch> ToColumnBatch(const v1::StreamUpsertRequest& request,
                                           const CollectionSpec& spec);
 
-// Moves the points whose vectors the schema refuses to `errors`. Called once the engine has refused
-// the batch: good batches, nearly all, are not checked twice.
-void SortOutBadVectors(const VectorSchema& schema, ColumnBatch* batch);
+// Moves the points that the engine refuses for their vector or their attributes to `errors`. Called
+// once it has refused the batch: good batches, nearly all, are not checked twice.
+void SortOutBadRows(const CollectionSpec& spec, ColumnBatch* batch);
 
 }  // namespace nestor
 

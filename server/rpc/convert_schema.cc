@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/rpc/status.h"
@@ -172,18 +170,6 @@ void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out) {
   // The enums are numbered alike.
   out->set_shell_codec(static_cast<v1::ShellCodec>(spec.codec));
   out->set_exact_vectors(static_cast<v1::ExactVectors>(spec.exact_vectors));
-}
-
-absl::Status CheckName(absl::string_view name) {
-  const bool letters = std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
-  });
-  if (letters && !name.empty() && name.size() <= kMaxNameBytes && name.front() != '.') {
-    return absl::OkStatus();
-  }
-  return FieldError("", absl::StrCat("\"", absl::CEscape(name.substr(0, kMaxNameBytes)), "\" of ",
-                                     name.size(), " bytes is no name: 1..", kMaxNameBytes,
-                                     " of A-Z a-z 0-9 _ . -, not starting with a dot"));
 }
 
 absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec) {

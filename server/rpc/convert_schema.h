@@ -23,9 +23,6 @@ v1::AttributeType FromAttributeType(AttributeType type);
 absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec& defaults);
 void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out);
 
-// [A-Za-z0-9_.-]{1,128}, not starting with a dot.
-absl::Status CheckName(absl::string_view name);
-
 // With every default filled in; not validated beyond what the conversion needs.
 absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec);
 void FromCollectionSpec(const CollectionSpec& spec, v1::CollectionSpec* out);

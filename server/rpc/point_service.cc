@@ -4,8 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "server/engine/engine.h"
+#include "server/engine/validate.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_point.h"
 #include "server/rpc/convert_search.h"
@@ -89,6 +91,13 @@ absl::Status Delete(Engine& engine, const v1::DeletePointsRequest& request,
                     v1::DeletePointsResponse* reply) {
   const absl::StatusOr<std::vector<PointId>> ids = ToPointIds(request.ids());
   if (!ids.ok()) return ids.status();
+  absl::flat_hash_set<PointId> seen;
+  for (size_t i = 0; i < ids->size(); ++i) {
+    if (!seen.insert((*ids)[i]).second) {
+      return FieldError(absl::StrCat("ids[", i, "]"),
+                        absl::StrCat(FormatId((*ids)[i]), " is in the batch twice"));
+    }
+  }
   const absl::StatusOr<DeleteResult> result = engine.Delete(request.collection(), *ids);
   if (!result.ok()) return AtField("ids", result.status());
   reply->set_seq(result->seq);

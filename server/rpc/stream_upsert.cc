@@ -24,7 +24,7 @@ absl::StatusOr<v1::StreamUpsertResponse::Ack> Apply(Engine& engine,
     absl::StatusOr<UpsertResult> result = engine.Upsert(request.collection(), batch->points);
     if (absl::IsInvalidArgument(result.status()) || absl::IsOutOfRange(result.status())) {
       const size_t before = batch->points.size();
-      SortOutBadVectors(info->spec.schema, &*batch);
+      SortOutBadRows(info->spec, &*batch);
       // Nothing sorted out: the batch as a whole is wrong, an id twice say.
       if (batch->points.size() == before) return AtField("ids", result.status());
       if (!batch->points.empty()) result = engine.Upsert(request.collection(), batch->points);

@@ -1,0 +1,152 @@
+#include "server/rpc/convert_search.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "tests/server/rpc/matchers.h"
+
+namespace nestor {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const VectorSchema kSchema = {
+    .dim = 8, .nesting = {2, 4, 8}, .metric = Metric::kDot, .dtype = Dtype::kF16};
+
+TEST(ConvertSearchTest, PlansSurviveTheRoundTrip) {
+  for (const char* text : {"coarse=2:3,scan=4:100", "coarse=8:65536,scan=2:50,rescore",
+                           "coarse=2:1,scan=2:90,refine=4:50,refine=8:20,rescore"}) {
+    const auto plan = ParsePlan(text);
+    ASSERT_THAT(plan, IsOk());
+    v1::Plan message;
+    FromPlan(*plan, &message);
+    const auto back = ToPlan(message);
+    ASSERT_THAT(back, IsOk());
+    EXPECT_EQ(*back, *plan);
+  }
+}
+
+TEST(ConvertSearchTest, IncompletePlansAreRefused) {
+  v1::Plan plan;
+  EXPECT_THAT(ToPlan(plan), StatusIs(absl::StatusCode::kInvalidArgument, "lists: must be set"));
+  plan.mutable_lists();
+  EXPECT_THAT(ToPlan(plan),
+              StatusIs(absl::StatusCode::kInvalidArgument, "lists.coarse: must be set"));
+  plan.mutable_lists()->mutable_coarse();
+  EXPECT_THAT(ToPlan(plan),
+              StatusIs(absl::StatusCode::kInvalidArgument, "lists.scan.dim: must be set"));
+  plan.mutable_lists()->mutable_scan()->set_dim(2);
+  for (int i = 0; i < 17; ++i) plan.add_refine();
+  EXPECT_THAT(ToPlan(plan), StatusIs(absl::StatusCode::kInvalidArgument,
+                                     "refine: has 17 stages, the limit is 16"));
+}
+
+TEST(ConvertSearchTest, HowIsCheckedAgainstTheSchema) {
+  v1::SearchRequest request;
+  request.set_limit(10);
+  auto how = ToSearchHow(request, kSchema);
+  ASSERT_THAT(how, IsOk());
+  EXPECT_TRUE(std::holds_alternative<UseDefaultPlan>(*how));
+
+  request.mutable_exact();
+  how = ToSearchHow(request, kSchema);
+  ASSERT_THAT(how, IsOk());
+  EXPECT_EQ(std::get<ExactSearch>(*how).dim, 8u);
+  request.mutable_exact()->set_dim(3);
+  EXPECT_THAT(ToSearchHow(request, kSchema),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("exact.dim: 3 is not")));
+
+  FromPlan(*ParsePlan("coarse=2:3,scan=4:5"), request.mutable_plan());
+  EXPECT_THAT(ToSearchHow(request, kSchema),
+              StatusIs(absl::StatusCode::kInvalidArgument, testing::StartsWith("plan: ")));
+}
+
+TEST(ConvertSearchTest, QueriesAreFloatsOrDecoded) {
+  v1::Vector message;
+  for (int i = 0; i < 8; ++i) message.mutable_floats()->add_values(static_cast<float>(i));
+  std::vector<float> buffer;
+  auto query = ToQuery(message, kSchema, &buffer);
+  ASSERT_THAT(query, IsOk());
+  EXPECT_EQ(query->data(), message.floats().values().data());
+
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8};
+  std::string halves(16, '\0');
+  ASSERT_THAT(
+      EncodeVector(Dtype::kF16, values.data(), 8, reinterpret_cast<std::byte*>(halves.data())),
+      IsOk());
+  FromStoredVector(Dtype::kF16, std::move(halves), &message);
+  query = ToQuery(message, kSchema, &buffer);
+  ASSERT_THAT(query, IsOk());
+  EXPECT_THAT(std::vector<float>(query->begin(), query->end()), testing::ElementsAreArray(values));
+}
+
+TEST(ConvertSearchTest, PackedRowsKnowTheirNumber) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  v1::Packed packed;
+  packed.set_dtype(v1::DTYPE_F32);
+  packed.set_data(std::string(reinterpret_cast<const char*>(values.data()), values.size() * 4));
+  const auto rows = ToPackedRows(packed, kSchema);
+  ASSERT_THAT(rows, IsOk());
+  EXPECT_EQ(rows->count, 2u);
+  std::vector<float> buffer;
+  const auto second = rows->At(1, &buffer);
+  EXPECT_THAT(std::vector<float>(second.begin(), second.end()),
+              ElementsAre(9, 10, 11, 12, 13, 14, 15, 16));
+
+  packed.mutable_data()->pop_back();
+  EXPECT_THAT(ToPackedRows(packed, kSchema),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("63 bytes, not a multiple of the 32")));
+  packed.clear_data();
+  EXPECT_THAT(
+      ToPackedRows(packed, kSchema),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("holds 0 vectors, not in 1..10000")));
+}
+
+TEST(ConvertSearchTest, RepliesThatCouldGetTooLongAreRefusedWithBothNumbers) {
+  EXPECT_THAT(CheckReplyBytes(1 << 20, 64), IsOk());
+  EXPECT_THAT(CheckReplyBytes(1 << 20, 65),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::AllOf(HasSubstr("68157440 bytes"), HasSubstr("67108864"))));
+}
+
+TEST(ConvertSearchTest, RepliesKeepOrderScoresAndCosts) {
+  SearchReply reply;
+  reply.hits.resize(2);
+  reply.hits[0].id = uint64_t{4};
+  reply.hits[0].score = 0.5f;
+  reply.hits[0].seq = 11;
+  reply.hits[1].id = uint64_t{2};
+  reply.hits[1].score = 0.25f;
+  reply.score_dim = 8;
+  reply.seq = 12;
+  reply.unbuilt = 3;
+  reply.how = *ParsePlan("coarse=2:3,scan=4:100");
+  reply.stages.push_back({.name = "scan",
+                          .dim = 4,
+                          .in = 9,
+                          .out = 2,
+                          .bytes = 72,
+                          .multiply_adds = 36,
+                          .micros = 1.5});
+  v1::SearchResponse message;
+  ASSERT_THAT(FromSearchReply(&reply, Dtype::kF16, {}, AttributeChoice(), &message), IsOk());
+  ASSERT_EQ(message.hits_size(), 2);
+  EXPECT_EQ(message.hits(0).id().num(), 4u);
+  EXPECT_EQ(message.hits(0).score(), 0.5f);
+  EXPECT_EQ(message.hits(0).seq(), 11u);
+  EXPECT_EQ(message.hits(1).id().num(), 2u);
+  EXPECT_EQ(message.score_dim(), 8u);
+  EXPECT_EQ(message.seq(), 12u);
+  EXPECT_EQ(message.unbuilt(), 3u);
+  EXPECT_EQ(message.plan_used().lists().coarse().probes(), 3u);
+  ASSERT_EQ(message.stages_size(), 1);
+  EXPECT_EQ(message.stages(0).name(), "scan");
+  EXPECT_EQ(message.stages(0).bytes(), 72u);
+  EXPECT_EQ(message.stages(0).micros(), 1.5);
+}
+
+}  // namespace
+}  // namespace nestor
