@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "index/reach.h"
 #include "index/train.h"
 
 namespace nestor {
@@ -16,7 +17,8 @@ constexpr uint64_t kChunkRows = 4096;
 constexpr uint64_t kTrainRowsPerList = 128;
 // The share of a build's time that each phase is over at, about.
 constexpr double kTrained = 0.6;
-constexpr double kAssigned = 0.85;
+constexpr double kAssigned = 0.8;
+constexpr double kEncoded = 0.9;
 
 // Copies x[:dim] of n rows, of unit length under COSINE.
 void TakePrefixes(const VectorSchema& schema, const float* vectors, uint64_t n, uint32_t dim,
@@ -57,8 +59,14 @@ class Builder {
       if (absl::Status s = Train(model.get()); !s.ok()) return s;
       if (absl::Status s = Assign(model.get()); !s.ok()) return s;
     }
-    std::unique_ptr<IvfIndex> index = IvfIndex::Create(schema_, spec_, id_kind_, std::move(model));
+    std::unique_ptr<IvfIndex> index = IvfIndex::Create(schema_, spec_, id_kind_, model);
     if (absl::Status s = Fill(index.get()); !s.ok()) return s;
+    if (model->trained()) {
+      if (!Report("measure", kEncoded)) return Cancelled();
+      const absl::StatusOr<Reach> reach = MeasureReach(*index, source_, slots_, options_.threads);
+      if (!reach.ok()) return reach.status();
+      model->reach = *reach;
+    }
     return index;
   }
 
@@ -153,8 +161,8 @@ class Builder {
     std::vector<uint32_t> counts(spec_.lists, 0);
     for (uint32_t list : assigned_) ++counts[list];
     std::vector<uint32_t> next = index->Reserve(counts);
-    std::vector<uint32_t> slots(source_.size());
-    for (uint64_t i = 0; i < source_.size(); ++i) slots[i] = next[assigned_[i]]++;
+    slots_.resize(source_.size());
+    for (uint64_t i = 0; i < source_.size(); ++i) slots_[i] = next[assigned_[i]]++;
 
     const uint64_t chunks = (source_.size() + kChunkRows - 1) / kChunkRows;
     std::atomic<uint64_t> next_chunk{0};
@@ -165,7 +173,8 @@ class Builder {
       for (uint64_t c = next_chunk++; c < chunks && !stop; c = next_chunk++) {
         if (thread == 0) {
           const double fraction = static_cast<double>(c) / static_cast<double>(chunks);
-          if (!Report("encode", kAssigned + (1 - kAssigned) * fraction)) statuses[0] = Cancelled();
+          if (!Report("encode", kAssigned + (kEncoded - kAssigned) * fraction))
+            statuses[0] = Cancelled();
         }
         const uint64_t first = c * kChunkRows;
         const uint64_t n = std::min(kChunkRows, source_.size() - first);
@@ -178,7 +187,7 @@ class Builder {
         }
         for (uint64_t j = 0; j < n; ++j) {
           const BuildSource::Row row = source_.At(first + j);
-          index->Fill(slots[first + j], row.id, row.row, row.born,
+          index->Fill(slots_[first + j], row.id, row.row, row.born,
                       bytes.data() + j * vector_bytes_);
         }
       }
@@ -201,7 +210,8 @@ class Builder {
   const BuildOptions& options_;
   const size_t vector_bytes_;
   KMeansOptions kmeans_;
-  std::vector<uint32_t> assigned_;
+  std::vector<uint32_t> assigned_;  // list of each row
+  std::vector<uint32_t> slots_;     // place of each row
   std::vector<std::byte> bytes_;
   std::vector<float> decoded_;
 };

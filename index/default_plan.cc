@@ -7,6 +7,11 @@
 namespace nestor {
 namespace {
 
+// Each stage aims at losing little more than 1 % of the neighbours of rows, which leaves room for
+// queries that lie farther from their neighbours than rows do: 0.95 in all.
+constexpr size_t kProbesLevel = 3;  // 0.98
+constexpr size_t kKeepLevel = 4;    // 0.99
+
 uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
   for (uint32_t d : schema.nesting) {
     if (d >= wanted) return d;
@@ -16,29 +21,32 @@ uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
 
 }  // namespace
 
-// Chosen on text30k, wnh and the sets scaled from them to 200,000 rows (README, "Plans").
+// Checked on text30k, wnh and the sets scaled from them to 200,000 rows (README, "Plans").
 Plan DefaultPlan(const VectorSchema& schema, const IndexShape& shape, uint32_t limit) {
   Plan plan;
-  const uint64_t rows = std::max<uint64_t>(shape.rows, 1);
-  const auto keep_of = [&](uint64_t wanted) {
-    return static_cast<uint32_t>(std::min<uint64_t>(std::max<uint64_t>(wanted, limit), kMaxKeep));
-  };
+  // Reach is of 10 neighbours: those of a larger limit lie in more lists and deeper in them.
+  const double more = std::max(1.0, limit / 10.0);
+  const bool measured = shape.reach.keep[kKeepLevel] != 0;
+  const double probes = measured ? shape.reach.probes[kProbesLevel] : 3 * std::sqrt(shape.lists);
+  const double keep = measured ? shape.reach.keep[kKeepLevel] : 200;
   plan.coarse.dim = shape.coarse_dim != 0 ? shape.coarse_dim : schema.dim;
-  // Lists grow like sqrt(rows); the share of them that holds the neighbours shrinks.
-  plan.coarse.probes =
-      shape.lists == 1
-          ? 1
-          : std::min<uint32_t>(shape.lists,
-                               static_cast<uint32_t>(std::ceil(2 * std::sqrt(shape.lists))));
-  plan.scan.dim = shape.shells.empty() ? NestingAtLeast(schema, 128) : shape.shells.front();
-  // The neighbours of out-of-distribution queries lie deep in the prefix's order.
-  plan.scan.keep = keep_of(std::max<uint64_t>(20 * uint64_t{limit}, 200));
-  const uint32_t middle = NestingAtLeast(schema, 2 * plan.scan.dim);
-  if (middle < schema.dim)
-    plan.refine.push_back({middle, keep_of(std::max<uint64_t>(6 * uint64_t{limit}, 60))});
-  plan.refine.push_back({schema.dim, keep_of(std::max<uint64_t>(2 * uint64_t{limit}, 20))});
+  plan.coarse.probes = static_cast<uint32_t>(
+      std::clamp(std::ceil(probes * std::sqrt(more)), 1.0, static_cast<double>(shape.lists)));
+  plan.scan.dim = shape.shells.empty() ? schema.dim : shape.shells.front();
+  const auto keep_of = [&](double wanted, double at_least) {
+    return static_cast<uint32_t>(
+        std::clamp(std::ceil(wanted), at_least * limit, static_cast<double>(kMaxKeep)));
+  };
+  plan.scan.keep = keep_of(keep * more, 2);
+  if (plan.scan.dim < schema.dim) {
+    // A middle stage pays when many candidates come out of the scan: its shell is short.
+    const uint32_t middle = NestingAtLeast(schema, 2 * plan.scan.dim);
+    if (middle < schema.dim && plan.scan.keep > 4 * limit) {
+      plan.refine.push_back({middle, keep_of(plan.scan.keep / 3.0, 2)});
+    }
+    plan.refine.push_back({schema.dim, keep_of(1.5 * limit, 1.5)});
+  }
   plan.rescore = true;
-  (void)rows;
   return plan;
 }
 

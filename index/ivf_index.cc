@@ -364,7 +364,8 @@ IndexShape IvfIndex::Shape() const {
   return {.rows = rep_->alive_.load(std::memory_order_relaxed),
           .lists = rep_->model_->lists,
           .coarse_dim = rep_->model_->coarse_dim,
-          .shells = rep_->spec_.shells};
+          .shells = rep_->spec_.shells,
+          .reach = rep_->model_->reach};
 }
 
 IndexMemory IvfIndex::Memory() const {

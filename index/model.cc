@@ -8,8 +8,12 @@
 namespace nestor {
 namespace {
 
-// Little-endian: u32 lists, u32 coarse_dim, u32 dim, then centroids and means as f32.
-constexpr size_t kHeaderBytes = 12;
+// Little-endian: u32 lists, u32 coarse_dim, u32 dim, the reach (5 x u32 probes, 5 x u32 keep), then
+// centroids and means as f32.
+constexpr size_t kSizesBytes = 12;
+constexpr size_t kReachBytes = sizeof(Reach);
+constexpr size_t kHeaderBytes = kSizesBytes + kReachBytes;
+static_assert(kReachBytes == 2 * Reach::kLevels * sizeof(uint32_t));
 
 }  // namespace
 
@@ -19,7 +23,8 @@ std::string SerializeModel(const Model& model) {
   const uint32_t dim =
       model.trained() ? static_cast<uint32_t>(model.means.size() / model.lists) : 0;
   const uint32_t header[] = {model.lists, model.coarse_dim, dim};
-  std::string bytes(reinterpret_cast<const char*>(header), kHeaderBytes);
+  std::string bytes(reinterpret_cast<const char*>(header), kSizesBytes);
+  bytes.append(reinterpret_cast<const char*>(&model.reach), kReachBytes);
   for (const std::vector<float>* part : {&model.centroids, &model.means}) {
     bytes.append(reinterpret_cast<const char*>(part->data()), part->size() * sizeof(float));
   }
@@ -33,7 +38,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
     return absl::DataLossError(
         absl::StrCat("model of ", bytes.size(), " bytes is shorter than its header"));
   }
-  std::memcpy(header, bytes.data(), kHeaderBytes);
+  std::memcpy(header, bytes.data(), kSizesBytes);
   const auto [lists, coarse_dim, dim] = std::tuple(header[0], header[1], header[2]);
   if (lists < 1 || lists > kMaxLists || (coarse_dim == 0 && lists != 1) ||
       (coarse_dim != 0 && (NestingIndex(schema, coarse_dim) < 0 || dim != schema.dim))) {
@@ -44,6 +49,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
   auto model = std::make_shared<Model>();
   model->lists = lists;
   model->coarse_dim = coarse_dim;
+  std::memcpy(&model->reach, bytes.data() + kSizesBytes, kReachBytes);
   if (coarse_dim != 0) {
     model->centroids.resize(size_t{lists} * coarse_dim);
     model->means.resize(size_t{lists} * dim);

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "index/plan.h"
 #include "index/schema.h"
 
 namespace nestor {
@@ -21,6 +22,7 @@ struct Model {
   uint32_t coarse_dim = 0;       // 0 = untrained, one list
   std::vector<float> centroids;  // lists x coarse_dim; unit length under COSINE and DOT
   std::vector<float> means;      // lists x dim; of the rows at the build, under COSINE of unit rows
+  Reach reach;                   // zeros while untrained
 
   // One list, nothing trained.
   static std::shared_ptr<const Model> Untrained();

@@ -46,12 +46,22 @@ std::string FormatPlan(const Plan& plan);
 // decrease, probes 0 or over 65,536, keeps of 0 or that grow, last keep < limit.
 absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit);
 
+// How many lists, and how many of their rows by the first shell, hold the given fraction of the 10
+// nearest neighbours of rows: measured at a build (reach.h). Zeros: not measured.
+struct Reach {
+  static constexpr size_t kLevels = 5;
+  static constexpr double kFractions[kLevels] = {0.90, 0.95, 0.97, 0.98, 0.99};
+  uint32_t probes[kLevels] = {};
+  uint32_t keep[kLevels] = {};
+};
+
 // What the planner knows of an index.
 struct IndexShape {
   uint64_t rows = 0;        // visible rows
   uint32_t lists = 1;       // 1 = not built, or too small to train
   uint32_t coarse_dim = 0;  // trained prefix
   std::vector<uint32_t> shells;
+  Reach reach;
 };
 
 // The plan of a search that names none: meant to reach recall@limit >= 0.95. Pure function.

@@ -1,0 +1,166 @@
+#include "index/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace nestor {
+namespace {
+
+using testing::HasSubstr;
+
+const VectorSchema kSchema{.dim = 768, .nesting = {64, 128, 256, 768}, .metric = Metric::kL2};
+
+TEST(PlanTest, TextRoundTrips) {
+  for (const char* text :
+       {"coarse=64:32,scan=128:100,refine=256:30,rescore", "coarse=64:1,scan=64:10",
+        "coarse=768:65536,scan=128:100,refine=256:50,refine=768:10",
+        "coarse=64:8,scan=128:10,rescore"}) {
+    const auto plan = ParsePlan(text);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_EQ(FormatPlan(*plan), text);
+    EXPECT_TRUE(ValidatePlan(*plan, kSchema, 10).ok()) << text;
+  }
+}
+
+struct BadText {
+  const char* text;
+  const char* message;
+};
+
+TEST(PlanTest, BadTextNamesTheStage) {
+  for (const BadText& bad : {
+           BadText{"", "''"},
+           BadText{"coarse=64:8", "lacks"},
+           BadText{"scan=64:8", "out of place"},
+           BadText{"coarse=64:8,scan=128", "scan=128"},
+           BadText{"coarse=64:8,scan=128:1:2", "scan=128:1:2"},
+           BadText{"coarse=64:x,scan=128:1", "coarse=64:x"},
+           BadText{"coarse=64:-1,scan=128:1", "coarse=64:-1"},
+           BadText{"coarse=64:8,scan=128:99999999999", "99999999999"},
+           BadText{"coarse=64:8,refine=128:9,scan=128:9", "out of place"},
+           BadText{"coarse=64:8,scan=128:9,rescore,refine=256:9", "out of place"},
+           BadText{"coarse=64:8,scan=128:9,rescore=1", "rescore=1"},
+           BadText{"coarse=64:8,scan=128:9,graph=64:8", "graph=64:8"},
+           BadText{"coarse=64:8,scan=128:9,", "''"},
+       }) {
+    const auto plan = ParsePlan(bad.text);
+    EXPECT_EQ(plan.status().code(), absl::StatusCode::kInvalidArgument) << bad.text;
+    EXPECT_THAT(std::string(plan.status().message()), HasSubstr(bad.message)) << bad.text;
+  }
+}
+
+TEST(PlanTest, ValidationNamesValueAndLimit) {
+  struct Case {
+    const char* text;
+    uint32_t limit;
+    const char* message;
+  };
+  for (const Case& c : {
+           Case{"coarse=65:8,scan=128:10", 10,
+                "coarse dim 65 is not in the nesting 64,128,256,768"},
+           Case{"coarse=64:0,scan=128:10", 10, "probes 0 is outside 1..65536"},
+           Case{"coarse=64:65537,scan=128:10", 10, "probes 65537 is outside 1..65536"},
+           Case{"coarse=64:8,scan=100:10", 10, "scan dim 100"},
+           Case{"coarse=64:8,scan=128:0", 10, "keep 0 is outside"},
+           Case{"coarse=64:8,scan=128:1000001", 10, "keep 1000001 is outside 1..1000000"},
+           Case{"coarse=64:8,scan=128:50,refine=64:20", 10, "refine dim 64 is below the 128"},
+           Case{"coarse=64:8,scan=128:50,refine=256:60", 10, "refine keep 60 is above the 50"},
+           Case{"coarse=64:8,scan=128:50,refine=256:9", 10, "last keep 9 is below the limit 10"},
+           Case{"coarse=64:8,scan=128:50", 51, "last keep 50 is below the limit 51"},
+       }) {
+    const auto plan = ParsePlan(c.text);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    const absl::Status status = ValidatePlan(*plan, kSchema, c.limit);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.text;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.text;
+  }
+}
+
+TEST(PlanTest, DefaultPlanIsValidForAnyShape) {
+  const VectorSchema schemas[] = {
+      kSchema,
+      {.dim = 1, .nesting = {1}, .metric = Metric::kDot},
+      {.dim = 784, .nesting = {10, 784}, .metric = Metric::kL2},
+      {.dim = 64, .nesting = {8, 16, 32, 64}, .metric = Metric::kCosine},
+      {.dim = 3072, .nesting = {256, 512, 1024, 3072}, .metric = Metric::kCosine},
+  };
+  for (const VectorSchema& schema : schemas) {
+    for (uint64_t rows : {0, 1, 999, 1000, 20000, 5000000}) {
+      const IndexSpec spec = ResolveSpec({}, schema, rows);
+      ASSERT_TRUE(ValidateSpec(spec, schema).ok());
+      const IndexShape shape{.rows = rows,
+                             .lists = spec.lists,
+                             .coarse_dim = spec.lists > 1 ? spec.coarse_dim : 0,
+                             .shells = spec.shells};
+      for (uint32_t limit : {1u, 10u, 100u, kMaxLimit}) {
+        const Plan plan = DefaultPlan(schema, shape, limit);
+        EXPECT_TRUE(ValidatePlan(plan, schema, limit).ok())
+            << FormatPlan(plan) << " " << ValidatePlan(plan, schema, limit);
+      }
+    }
+  }
+}
+
+TEST(SchemaTest, SpecIsResolvedByRows) {
+  EXPECT_EQ(ResolveSpec({}, kSchema, 999).lists, 1u);
+  EXPECT_EQ(ResolveSpec({.lists = 512}, kSchema, 1000).lists, 25u);  // 1,000 / 39
+  EXPECT_EQ(ResolveSpec({.lists = 512}, kSchema, 20000).lists, 512u);
+  EXPECT_GT(ResolveSpec({}, kSchema, 20000).lists, 256u);
+  const IndexSpec spec = ResolveSpec({}, kSchema, 20000);
+  EXPECT_EQ(spec.coarse_dim, 64u);
+  EXPECT_EQ(spec.shells, (std::vector<uint32_t>{128, 256, 768}));
+}
+
+TEST(SchemaTest, BadSchemasAndSpecsAreRefused) {
+  const auto refused = [](const VectorSchema& schema) {
+    return ValidateSchema(schema).code() == absl::StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused({.dim = 0, .nesting = {0}}));
+  EXPECT_TRUE(refused({.dim = 16385, .nesting = {16385}}));
+  EXPECT_TRUE(refused({.dim = 64, .nesting = {}}));
+  EXPECT_TRUE(refused({.dim = 64, .nesting = {32, 32, 64}}));
+  EXPECT_TRUE(refused({.dim = 64, .nesting = {32, 16, 64}}));
+  EXPECT_TRUE(refused({.dim = 64, .nesting = {32}}));
+  EXPECT_TRUE(
+      refused({.dim = 17, .nesting = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}}));
+  EXPECT_FALSE(refused({.dim = 784, .nesting = {784}}));
+  EXPECT_FALSE(ValidateSpec({.coarse_dim = 65}, kSchema).ok());
+  EXPECT_FALSE(ValidateSpec({.lists = 65537}, kSchema).ok());
+  EXPECT_FALSE(ValidateSpec({.shells = {128, 256}}, kSchema).ok());
+  EXPECT_FALSE(ValidateSpec({.shells = {100, 768}}, kSchema).ok());
+  EXPECT_FALSE(ValidateSpec({.shells = {256, 128, 768}}, kSchema).ok());
+  EXPECT_TRUE(ValidateSpec({.coarse_dim = 64, .lists = 65536, .shells = {768}}, kSchema).ok());
+}
+
+TEST(SchemaTest, BadVectorsAreRefused) {
+  const VectorSchema l2{.dim = 4, .nesting = {2, 4}, .metric = Metric::kL2};
+  VectorSchema cosine = l2;
+  cosine.metric = Metric::kCosine;
+  const auto status = [](const VectorSchema& schema, std::vector<float> v) {
+    return ValidateVector(schema, v.data(), "point 7");
+  };
+  EXPECT_TRUE(status(l2, {0, 0, 0, 0}).ok());
+  EXPECT_THAT(std::string(status(l2, {0, NAN, 0, 0}).message()),
+              HasSubstr("point 7 has nan at position 1"));
+  EXPECT_THAT(std::string(status(l2, {0, 0, -INFINITY, 0}).message()),
+              HasSubstr("-inf at position 2"));
+  EXPECT_THAT(std::string(status(l2, {3e38f, 3e38f, 0, 0}).message()), HasSubstr("largest float"));
+  EXPECT_TRUE(status(cosine, {1, 0, 0, 0}).ok());
+  EXPECT_THAT(std::string(status(cosine, {0, 0, 1, 0}).message()), HasSubstr("first 2 dims"));
+  EXPECT_FALSE(status(cosine, {1e-30f, 0, 0, 0}).ok());
+}
+
+TEST(SchemaTest, EncodeRefusesOverflow) {
+  std::byte out[16];
+  const auto encode = [&out](Dtype dtype, float v) { return EncodeVector(dtype, &v, 1, out); };
+  EXPECT_TRUE(encode(Dtype::kF16, 65504).ok());
+  EXPECT_EQ(encode(Dtype::kF16, 65520).code(), absl::StatusCode::kOutOfRange);
+  EXPECT_TRUE(encode(Dtype::kBf16, 3e38f).ok());
+  EXPECT_EQ(encode(Dtype::kBf16, 3.4e38f).code(), absl::StatusCode::kOutOfRange);
+  EXPECT_TRUE(encode(Dtype::kI8, -128).ok());
+  EXPECT_EQ(encode(Dtype::kI8, 128).code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(encode(Dtype::kI8, 0.5f).code(), absl::StatusCode::kOutOfRange);
+}
+
+}  // namespace
+}  // namespace nestor
