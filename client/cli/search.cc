@@ -91,6 +91,7 @@ absl::Status Search(const SearchFlags& flags, Session& session) {
   if (flags.with_vectors) request.mutable_output()->set_vectors(true);
   if (absl::Status status = SetHow(flags, &request); !status.ok()) return status;
   if (absl::Status status = SetQuery(flags, client, &request); !status.ok()) return status;
+  if (absl::Status status = client.Connect(); !status.ok()) return status;
   const absl::Time start = absl::Now();
   const absl::StatusOr<v1::SearchResponse> response = client.Search(request);
   if (!response.ok()) return response.status();

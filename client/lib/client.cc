@@ -79,6 +79,8 @@ absl::Status Client::WaitConnected(absl::Time deadline) {
                    absl::FormatDuration(std::min(options_.connect_timeout, options_.deadline))));
 }
 
+absl::Status Client::Connect() { return WaitConnected(absl::Now() + options_.connect_timeout); }
+
 template <typename Response, typename Call>
 absl::StatusOr<Response> Client::Run(Repeat repeat, const Call& call) {
   const absl::Time deadline = absl::Now() + options_.deadline;

@@ -42,11 +42,15 @@ struct ClientOptions {
 
 class Client {
  public:
-  // Connects at the first call.
+  // Does not connect yet.
   explicit Client(ClientOptions options);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+
+  // Waits for a connection, so that the time of the next call is its own. Calls do it by
+  // themselves.
+  absl::Status Connect();
 
   absl::StatusOr<v1::Collection> CreateCollection(const v1::CollectionSpec& spec);
   absl::StatusOr<v1::Collection> GetCollection(absl::string_view name);

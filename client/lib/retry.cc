@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/random/random.h"
 #include "client/lib/status.h"
 
 namespace nestor {
@@ -12,7 +13,8 @@ std::optional<absl::Duration> Backoff::Next(const absl::Status& error, bool idem
   absl::Duration wait = policy_.initial_backoff;
   for (int i = 1; i < attempts_ && wait < policy_.max_backoff; ++i) wait *= 2;
   ++attempts_;
-  wait = std::min(wait, policy_.max_backoff) * absl::Uniform(bits_, 0.5, 1.0);
+  absl::BitGen bits;  // made here: most calls need none
+  wait = std::min(wait, policy_.max_backoff) * absl::Uniform(bits, 0.5, 1.0);
   return std::max(wait, RetryDelay(error).value_or(absl::ZeroDuration()));
 }
 

@@ -5,7 +5,6 @@
 
 #include <optional>
 
-#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
@@ -34,7 +33,6 @@ class Backoff {
  private:
   const RetryPolicy policy_;
   int attempts_ = 1;
-  absl::BitGen bits_;
 };
 
 }  // namespace nestor

@@ -72,7 +72,11 @@ std::string DescribeError(const absl::Status& status) {
   const google::rpc::Status rpc = ToRpcStatus(status);
   if (const auto bad = FindDetail<google::rpc::BadRequest>(rpc)) {
     for (const auto& violation : bad->field_violations()) {
-      absl::StrAppend(&text, "\n  field ", violation.field(), ": ", violation.description());
+      absl::StrAppend(&text, "\n  field ", violation.field());
+      // Often the only violation, and so the message itself.
+      if (violation.description() != status.message()) {
+        absl::StrAppend(&text, ": ", violation.description());
+      }
     }
   }
   if (const auto info = FindDetail<google::rpc::ErrorInfo>(rpc)) {

@@ -2,6 +2,7 @@
 
 #include "client/lib/status.h"
 #include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_server.h"
 
@@ -123,12 +124,26 @@ TEST(ClientTest, ErrorsKeepTheirDetails) {
   const absl::Status status = client.CreateCollection(Spec("a")).status();
   EXPECT_EQ(DescribeError(status),
             "INVALID_ARGUMENT: dim 0 is not in 1..16384\n"
-            "  field spec.dim: dim 0 is not in 1..16384\n"
+            "  field spec.dim\n"
             "  reason BAD_DIM\n"
             "  retry after 250ms");
   EXPECT_TRUE(HasErrorInfo(status));
   EXPECT_EQ(RetryDelay(status), absl::Milliseconds(250));
   EXPECT_EQ(ToRpcStatus(status).details_size(), 3);
+}
+
+TEST(ClientTest, EveryFieldViolationIsNamed) {
+  google::rpc::BadRequest bad;
+  for (const char* field : {"a", "b"}) {
+    bad.add_field_violations()->set_field(field);
+    bad.mutable_field_violations()->rbegin()->set_description("is bad");
+  }
+  google::rpc::Status rpc;
+  rpc.set_code(grpc::StatusCode::INVALID_ARGUMENT);
+  rpc.set_message("two fields are bad");
+  rpc.add_details()->PackFrom(bad);
+  EXPECT_EQ(DescribeError(ToAbslStatus(rpc)),
+            "INVALID_ARGUMENT: two fields are bad\n  field a: is bad\n  field b: is bad");
 }
 
 TEST(ClientTest, ErrorsWithoutDetails) {

@@ -150,7 +150,7 @@ TEST_F(CommandsTest, ErrorsOfTheServerAreExitCode1WithDetails) {
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(result.err,
             "nestor: INVALID_ARGUMENT: dim 0 is not in 1..16384\n"
-            "  field spec.dim: dim 0 is not in 1..16384\n"
+            "  field spec.dim\n"
             "  reason BAD_DIM\n");
 }
 
