@@ -9,8 +9,8 @@ namespace {
 
 // Each stage aims at losing little more than 1 % of the neighbours of rows, which leaves room for
 // queries that lie farther from their neighbours than rows do: 0.95 in all.
-constexpr size_t kProbesLevel = 3;  // 0.98
-constexpr size_t kKeepLevel = 4;    // 0.99
+constexpr size_t kProbesLevel = 4;  // 0.99
+constexpr size_t kKeepLevel = 4;
 
 uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
   for (uint32_t d : schema.nesting) {

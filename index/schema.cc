@@ -160,7 +160,7 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
 
 IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows) {
   IndexSpec resolved = spec;
-  if (resolved.coarse_dim == 0) resolved.coarse_dim = NestingAtLeast(schema, 64);
+  if (resolved.coarse_dim == 0) resolved.coarse_dim = NestingAtLeast(schema, 128);
   if (rows < kMinRowsToTrain) {
     resolved.lists = 1;
   } else {

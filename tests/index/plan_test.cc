@@ -107,7 +107,7 @@ TEST(SchemaTest, SpecIsResolvedByRows) {
   EXPECT_EQ(ResolveSpec({.lists = 512}, kSchema, 20000).lists, 512u);
   EXPECT_GT(ResolveSpec({}, kSchema, 20000).lists, 256u);
   const IndexSpec spec = ResolveSpec({}, kSchema, 20000);
-  EXPECT_EQ(spec.coarse_dim, 64u);
+  EXPECT_EQ(spec.coarse_dim, 128u);
   EXPECT_EQ(spec.shells, (std::vector<uint32_t>{128, 256, 768}));
 }
 
