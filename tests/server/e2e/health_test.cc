@@ -1,0 +1,177 @@
+// Health, reflection, loading, overload, cancellation and deadlines.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "tests/server/e2e/test_server.h"
+
+namespace nestor {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using testing::HasSubstr;
+
+grpc::Status Check(Stubs& stubs, const std::string& service, HealthCheckResponse* reply) {
+  HealthCheckRequest request;
+  request.set_service(service);
+  return CallStub(stubs.health.get(), &grpc::health::v1::Health::Stub::Check, request, reply);
+}
+
+const char* const kServices[] = {"",
+                                 "nestor.v1.AdminService",
+                                 "nestor.v1.CollectionService",
+                                 "nestor.v1.IndexService",
+                                 "nestor.v1.PointService",
+                                 "nestor.v1.SearchService"};
+
+TEST(HealthTest, FollowsTheServerFromLoadingToTheEnd) {
+  TestServer server;
+  HealthCheckResponse reply;
+  grpc::ClientContext context;
+  const auto watch = server.stubs().health->Watch(&context, HealthCheckRequest());
+  HealthCheckRequest unknown;
+  unknown.set_service("no.such.Service");
+  grpc::ClientContext unknown_context;
+  const auto unknown_watch = server.stubs().health->Watch(&unknown_context, unknown);
+
+  for (const char* service : kServices) {
+    ASSERT_TRUE(Check(server.stubs(), service, &reply).ok());
+    EXPECT_EQ(reply.status(), HealthCheckResponse::NOT_SERVING) << service;
+  }
+  EXPECT_EQ(Check(server.stubs(), "no.such.Service", &reply).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  ASSERT_TRUE(watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::NOT_SERVING);
+  ASSERT_TRUE(unknown_watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+
+  server.Load();
+  for (const char* service : kServices) {
+    ASSERT_TRUE(Check(server.stubs(), service, &reply).ok());
+    EXPECT_EQ(reply.status(), HealthCheckResponse::SERVING) << service;
+  }
+  ASSERT_TRUE(watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::SERVING);
+
+  const auto start = std::chrono::steady_clock::now();
+  server.rpc().Shutdown(std::chrono::seconds(30));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20))
+      << "watchers held the shutdown up";
+  ASSERT_TRUE(watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_FALSE(watch->Read(&reply));
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_FALSE(unknown_watch->Read(&reply));
+}
+
+TEST(HealthTest, CallsAreUnavailableWhileLoading) {
+  TestServer server;
+  v1::SearchResponse found;
+  const grpc::Status status =
+      CallStub(server.stubs().searches.get(), &v1::SearchService::Stub::Search,
+               MakeSearch("c", {1, 2}, 1), &found);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("loading"));
+  v1::ServerInfo info;
+  EXPECT_EQ(CallStub(server.stubs().admin.get(), &v1::AdminService::Stub::GetServerInfo,
+                     v1::GetServerInfoRequest(), &info)
+                .error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  grpc::ClientContext context;
+  const auto stream = server.stubs().points->StreamUpsert(&context);
+  v1::StreamUpsertResponse reply;
+  EXPECT_FALSE(stream->Read(&reply));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST(HealthTest, TwoServersCannotShareAPort) {
+  TestServer server;
+  const auto second = RpcServer::Start(server.address(), {});
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(server.address()));
+}
+
+TEST(HealthTest, WaitingSearchesAreCancelledAndExpireWithoutHoldingSearchThreads) {
+  TestServer server({.search_threads = 1});
+  server.Load();
+  v1::Collection made;
+  ASSERT_TRUE(CallStub(server.stubs().collections.get(),
+                       &v1::CollectionService::Stub::CreateCollection, MakeCollection("c", 8),
+                       &made)
+                  .ok());
+  v1::UpsertPointsResponse wrote;
+  ASSERT_TRUE(CallStub(server.stubs().points.get(), &v1::PointService::Stub::UpsertPoints,
+                       MakeUpsert("c", 0, 5, 8), &wrote)
+                  .ok());
+  v1::SearchRequest ahead = MakeSearch("c", VectorOf(1, 8), 1);
+  ahead.set_min_seq(wrote.seq() + 1000);
+  grpc::ClientContext context;
+  grpc::Status status;
+  v1::SearchResponse never;
+  std::thread waiting([&] { status = server.stubs().searches->Search(&context, ahead, &never); });
+  // The only search thread is free all the while.
+  for (int i = 0; i < 20; ++i) {
+    v1::SearchResponse found;
+    EXPECT_TRUE(CallStub(server.stubs().searches.get(), &v1::SearchService::Stub::Search,
+                         MakeSearch("c", VectorOf(1, 8), 1), &found)
+                    .ok());
+  }
+  context.TryCancel();
+  waiting.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST(HealthTest, AFullQueueIsResourceExhaustedWithADelay) {
+  // One search thread, one place in its queue: of many exact searches at once some are refused.
+  TestServer server({.search_threads = 1, .search_queue = 1});
+  server.Load();
+  v1::Collection made;
+  ASSERT_TRUE(CallStub(server.stubs().collections.get(),
+                       &v1::CollectionService::Stub::CreateCollection, MakeCollection("c", 8),
+                       &made)
+                  .ok());
+  v1::UpsertPointsResponse wrote;
+  ASSERT_TRUE(CallStub(server.stubs().points.get(), &v1::PointService::Stub::UpsertPoints,
+                       MakeUpsert("c", 0, 2000, 8), &wrote)
+                  .ok());
+  v1::SearchRequest slow = MakeSearch("c", VectorOf(1, 8), 2000);
+  slow.mutable_exact();
+  slow.mutable_output()->add_attributes("*");
+  std::atomic<int> refused{0};
+  std::atomic<int> served{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      for (int j = 0; j < 10; ++j) {
+        v1::SearchResponse found;
+        const grpc::Status status =
+            CallStub(server.stubs().searches.get(), &v1::SearchService::Stub::Search, slow, &found);
+        if (status.ok()) {
+          ++served;
+          continue;
+        }
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
+            << status.error_message();
+        EXPECT_THAT(status.error_message(), HasSubstr("1 calls run and 1 wait"));
+        google::rpc::Status details;
+        ASSERT_TRUE(details.ParseFromString(status.error_details()));
+        google::rpc::RetryInfo retry;
+        bool has_retry = false;
+        for (const auto& any : details.details()) has_retry |= any.UnpackTo(&retry);
+        EXPECT_TRUE(has_retry);
+        EXPECT_GT(retry.retry_delay().nanos(), 0);
+        ++refused;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_GT(served, 0);
+  EXPECT_GT(refused, 0);
+}
+
+}  // namespace
+}  // namespace nestor
