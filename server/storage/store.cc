@@ -2,29 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "index/base/mutex.h"
-#include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
-#include "rocksdb/env.h"
-#include "rocksdb/listener.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/write_batch.h"
-#include "server/storage/options.h"
-#include "server/storage/records.h"
+#include "server/storage/store_rep.h"
 
 namespace nestor {
-namespace {
-
-rocksdb::Slice ToSlice(absl::string_view text) { return rocksdb::Slice(text.data(), text.size()); }
-absl::string_view ToView(const rocksdb::Slice& slice) {
-  return absl::string_view(slice.data(), slice.size());
-}
 
 absl::Status ToStatus(absl::string_view action, const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
@@ -36,221 +23,6 @@ absl::Status ToStatus(absl::string_view action, const rocksdb::Status& status) {
     return absl::UnavailableError(message);
   }
   return absl::InternalError(message);
-}
-
-// Remembers that a disk error made RocksDB stop accepting writes.
-class ErrorListener : public rocksdb::EventListener {
- public:
-  explicit ErrorListener(std::function<void(const absl::Status&)> on_error)
-      : on_error_(std::move(on_error)) {}
-
-  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
-    if (error == nullptr || error->ok()) return;
-    const absl::Status status = ToStatus(
-        absl::StrCat("RocksDB background error (reason ", static_cast<int>(reason), ")"), *error);
-    {
-      MutexLock lock(&mutex_);
-      if (!status_.ok()) return;
-      status_ = status;
-    }
-    if (on_error_) on_error_(status);
-  }
-
-  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
-    if (!info.new_bg_error.ok()) return;
-    MutexLock lock(&mutex_);
-    status_ = absl::OkStatus();
-  }
-
-  absl::Status status() const {
-    MutexLock lock(&mutex_);
-    return status_;
-  }
-
- private:
-  const std::function<void(const absl::Status&)> on_error_;
-  mutable Mutex mutex_;
-  absl::Status status_ ABSL_GUARDED_BY(mutex_);
-};
-
-}  // namespace
-
-class Store::Rep {
- public:
-  explicit Rep(StoreOptions options)
-      : options_(std::move(options)),
-        env_(options_.env != nullptr ? options_.env : rocksdb::Env::Default()),
-        cache_(rocksdb::NewLRUCache(options_.cache_bytes, -1, false, 0.5)),
-        listener_(std::make_shared<ErrorListener>(options_.on_error)) {}
-
-  ~Rep() { Close().IgnoreError(); }
-
-  absl::Status Open();
-  absl::Status Close();
-
-  rocksdb::ColumnFamilyHandle* handle(Family family) const {
-    return handles_[static_cast<size_t>(family)];
-  }
-
-  std::string db_dir() const { return absl::StrCat(options_.data_dir, "/rocksdb"); }
-  std::string ingest_dir() const { return absl::StrCat(options_.data_dir, "/ingest"); }
-
-  const StoreOptions options_;
-  rocksdb::Env* const env_;
-  const std::shared_ptr<rocksdb::Cache> cache_;
-  const std::shared_ptr<ErrorListener> listener_;
-  rocksdb::FileLock* lock_ = nullptr;
-  std::unique_ptr<rocksdb::DB> db_;
-  rocksdb::ColumnFamilyHandle* default_handle_ = nullptr;
-  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};
-  std::atomic<uint64_t> next_file_{0};
-
- private:
-  absl::Status Lock();
-  absl::Status RefuseUnknownFamilies();
-  absl::Status CheckFormat();
-};
-
-absl::Status Store::Rep::Lock() {
-  const std::string path = absl::StrCat(options_.data_dir, "/LOCK");
-  rocksdb::FileLock* lock = nullptr;
-  const rocksdb::Status status = env_->LockFile(path, &lock);
-  if (!status.ok()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot lock data directory ", options_.data_dir,
-                     ": another server is running on it (", status.ToString(), ")"));
-  }
-  lock_ = lock;
-  return absl::OkStatus();
-}
-
-// A later format may have more families, with which RocksDB would not open; its version says so
-// better.
-absl::Status Store::Rep::RefuseUnknownFamilies() {
-  if (!env_->FileExists(absl::StrCat(db_dir(), "/CURRENT")).ok()) return absl::OkStatus();
-  std::vector<std::string> names;
-  rocksdb::DBOptions options;
-  options.env = env_;
-  rocksdb::Status status = rocksdb::DB::ListColumnFamilies(options, db_dir(), &names);
-  if (!status.ok()) return ToStatus(absl::StrCat("cannot read ", db_dir()), status);
-  std::string unknown;
-  for (const std::string& name : names) {
-    bool known = name == rocksdb::kDefaultColumnFamilyName;
-    for (int i = 0; i < kFamilies; ++i) {
-      known = known || ToSlice(FamilyName(static_cast<Family>(i))) == rocksdb::Slice(name);
-    }
-    if (!known) unknown = name;
-  }
-  if (unknown.empty()) return absl::OkStatus();
-
-  std::string version = "unknown";
-  rocksdb::DB* db = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-      {rocksdb::kDefaultColumnFamilyName, {}}, {std::string(FamilyName(Family::kMeta)), {}}};
-  if (rocksdb::DB::OpenForReadOnly(options, db_dir(), families, &handles, &db).ok()) {
-    std::string value;
-    if (db->Get({}, handles[1], FormatKey(), &value).ok()) {
-      if (auto parsed = ParseFormatVersion(value); parsed.ok()) version = absl::StrCat(*parsed);
-    }
-    for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
-    delete db;
-  }
-  return absl::FailedPreconditionError(
-      absl::StrCat("data directory ", options_.data_dir, " has format version ", version,
-                   " (with column family ", unknown, "), this server reads ", kFormatVersion));
-}
-
-absl::Status Store::Rep::Open() {
-  std::error_code error;
-  std::filesystem::create_directories(options_.data_dir, error);
-  if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot make data directory ", options_.data_dir, ": ", error.message()));
-  }
-  if (absl::Status status = Lock(); !status.ok()) return status;
-  if (absl::Status status = RefuseUnknownFamilies(); !status.ok()) return status;
-
-  rocksdb::DBOptions options = MakeDbOptions(options_);
-  options.listeners.push_back(listener_);
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (int i = 0; i < kFamilies; ++i) {
-    const Family family = static_cast<Family>(i);
-    families.emplace_back(std::string(FamilyName(family)),
-                          MakeFamilyOptions(family, options_, cache_));
-  }
-  // RocksDB insists on it; nothing is kept there.
-  families.emplace_back(rocksdb::kDefaultColumnFamilyName,
-                        MakeFamilyOptions(Family::kMeta, options_, cache_));
-  rocksdb::DB* db = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::Status status = rocksdb::DB::Open(options, db_dir(), families, &handles, &db);
-  if (!status.ok()) return ToStatus(absl::StrCat("cannot open ", db_dir()), status);
-  db_.reset(db);
-  std::copy_n(handles.begin(), kFamilies, handles_.begin());
-  default_handle_ = handles.back();
-  if (absl::Status checked = CheckFormat(); !checked.ok()) return checked;
-
-  // What a crash left of files that were never ingested.
-  std::filesystem::remove_all(ingest_dir(), error);
-  std::filesystem::create_directories(ingest_dir(), error);
-  if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot make directory ", ingest_dir(), ": ", error.message()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Store::Rep::CheckFormat() {
-  std::string value;
-  rocksdb::Status status = db_->Get({}, handle(Family::kMeta), FormatKey(), &value);
-  if (status.ok()) {
-    absl::StatusOr<uint32_t> version = ParseFormatVersion(value);
-    if (!version.ok()) return version.status();
-    if (*version == kFormatVersion) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat("data directory ", options_.data_dir,
-                                                      " has format version ", *version,
-                                                      ", this server reads ", kFormatVersion));
-  }
-  if (!status.IsNotFound()) return ToStatus("cannot read the format version", status);
-  // Only a directory that is new, or whose first open was cut short, has none.
-  std::unique_ptr<rocksdb::Iterator> any(db_->NewIterator({}, handle(Family::kMeta)));
-  any->SeekToFirst();
-  if (any->Valid()) {
-    return absl::DataLossError(
-        absl::StrCat("data directory ", options_.data_dir, " has data but no format version"));
-  }
-  rocksdb::WriteOptions sync;
-  sync.sync = true;
-  return ToStatus(
-      "cannot write the format version",
-      db_->Put(sync, handle(Family::kMeta), FormatKey(), EncodeFormatVersion(kFormatVersion)));
-}
-
-absl::Status Store::Rep::Close() {
-  absl::Status result;
-  if (db_ != nullptr) {
-    // Best effort: what is not flushed is in the log.
-    if (listener_->status().ok()) {
-      rocksdb::FlushOptions flush;
-      for (rocksdb::ColumnFamilyHandle* handle : handles_) {
-        if (handle == nullptr) continue;
-        const rocksdb::Status status = db_->Flush(flush, handle);
-        if (!status.ok()) result.Update(ToStatus("cannot flush", status));
-      }
-    }
-    rocksdb::CancelAllBackgroundWork(db_.get(), true);
-    for (rocksdb::ColumnFamilyHandle*& handle : handles_) {
-      if (handle != nullptr) db_->DestroyColumnFamilyHandle(std::exchange(handle, nullptr));
-    }
-    if (default_handle_ != nullptr) {
-      db_->DestroyColumnFamilyHandle(std::exchange(default_handle_, nullptr));
-    }
-    result.Update(ToStatus("cannot close the store", db_->Close()));
-    db_.reset();
-  }
-  if (lock_ != nullptr) env_->UnlockFile(std::exchange(lock_, nullptr));
-  return result;
 }
 
 // --- Batch ---
@@ -330,17 +102,6 @@ absl::Status SortedFile::Put(absl::string_view key, absl::string_view value) {
 }
 
 // --- Store ---
-
-Store::Store(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
-Store::~Store() = default;
-
-absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
-  auto rep = std::make_unique<Rep>(std::move(options));
-  if (absl::Status status = rep->Open(); !status.ok()) return status;
-  return std::unique_ptr<Store>(new Store(std::move(rep)));
-}
-
-absl::Status Store::Close() { return rep_->Close(); }
 
 absl::Status Store::Write(Batch batch, bool sync) {
   if (!batch.status_.ok()) return batch.status_;

@@ -1,0 +1,228 @@
+#include "server/engine/engine_rep.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/engine/loader.h"
+#include "server/engine/validate.h"
+#include "server/storage/keys.h"
+#include "server/storage/records.h"
+
+namespace nestor {
+namespace {
+
+absl::Status NoCollection(absl::string_view name) {
+  return absl::NotFoundError(absl::StrCat("no collection \"", name, "\""));
+}
+
+}  // namespace
+
+absl::Status Engine::Rep::Open() {
+  StoreOptions store;
+  store.data_dir = options_.data_dir;
+  store.cache_bytes = options_.cache_bytes;
+  store.write_buffer_bytes = options_.write_buffer_bytes;
+  store.env = options_.env;
+  store.on_error = [log = options_.log](const absl::Status& status) {
+    log(Severity::kError, absl::StrCat("writes are refused: ", status.ToString()));
+  };
+  absl::StatusOr<std::unique_ptr<Store>> opened = Store::Open(std::move(store));
+  if (!opened.ok()) return opened.status();
+  store_ = *std::move(opened);
+  absl::StatusOr<std::unique_ptr<Operations>> operations = Operations::Load(store_.get());
+  if (!operations.ok()) return operations.status();
+  operations_ = *std::move(operations);
+  syncer_ = std::make_unique<LogSyncer>(store_.get(), [this](const absl::Status& status) {
+    options_.log(Severity::kError, status.ToString());
+  });
+  context_.store = store_.get();
+  context_.build_threads = options_.build_threads;
+  context_.on_unsynced = [syncer = syncer_.get()] { syncer->Notify(); };
+  if (absl::Status status = LoadCollections(); !status.ok()) return status;
+  builder_ = std::make_unique<Builder>(operations_.get(), options_.log);
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Rep::LoadCollections() {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::optional<std::string>> next = store_->Get(Family::kMeta, NextUidKey());
+  if (!next.ok()) return next.status();
+  if (next->has_value()) {
+    absl::StatusOr<uint32_t> uid = ParseNextUid(**next);
+    if (!uid.ok()) return uid.status();
+    next_uid_ = *uid;
+  }
+  // Loaded at the end of the scan, which then holds no files while the loads take their time.
+  std::vector<std::pair<uint32_t, std::string>> records;
+  Scan scan = store_->NewScan(Family::kMeta, UidBegin(1), UidBegin(next_uid_));
+  for (; scan.Valid(); scan.Next()) {
+    absl::StatusOr<MetaKeyParts> key = ParseMetaKey(scan.key());
+    if (!key.ok()) return key.status();
+    if (key->kind == MetaKind::kCollection) records.emplace_back(key->uid, scan.value());
+  }
+  if (!scan.status().ok()) return scan.status();
+  for (const auto& [uid, record] : records) {
+    if (absl::Status status = LoadOne(uid, record); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Rep::LoadOne(uint32_t uid, absl::string_view record) {
+  absl::StatusOr<CollectionSpec> spec = ParseCollection(record);
+  if (!spec.ok()) return spec.status();
+  if (absl::Status status = ValidateCollectionSpec(*spec); !status.ok()) {
+    return absl::DataLossError(absl::StrCat("collection with uid ", uid, ": ", status.message()));
+  }
+  absl::StatusOr<LoadedCollection> loaded =
+      LoadCollection(store_.get(), uid, *spec, options_.load_threads);
+  if (!loaded.ok()) return loaded.status();
+  options_.log(loaded->mended_postings == 0 ? Severity::kInfo : Severity::kWarning,
+               absl::StrCat("loaded collection ", spec->name, ": ", loaded->generation->ids.size(),
+                            " points, sequence ", loaded->state.seq, ", generation ",
+                            loaded->generation->number, "; removed ", loaded->orphan_rows,
+                            " old rows and ", loaded->orphan_postings, " postings, restored ",
+                            loaded->mended_postings, " postings"));
+  auto collection = std::make_shared<Collection>(&context_, uid, *spec, *loaded);
+  MutexLock lock(&mutex_);
+  if (!entries_.emplace(spec->name, Entry{std::move(collection)}).second) {
+    return absl::DataLossError(absl::StrCat("two collections have the name \"", spec->name, "\""));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Find(absl::string_view name) const {
+  MutexLock lock(&mutex_);
+  if (!closed_.ok()) return closed_;
+  const auto it = entries_.find(name);
+  if (it == entries_.end() || it->second.deleting) return NoCollection(name);
+  return it->second.collection;
+}
+
+std::vector<std::shared_ptr<Collection>> Engine::Rep::All() const {
+  MutexLock lock(&mutex_);
+  std::vector<std::shared_ptr<Collection>> all;
+  if (!closed_.ok()) return all;
+  for (const auto& [name, entry] : entries_) {
+    if (!entry.deleting) all.push_back(entry.collection);
+  }
+  return all;
+}
+
+absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const CollectionSpec& given) {
+  CollectionSpec spec = given;
+  if (absl::Status status = NormalizeFields(&spec.attributes); !status.ok()) return status;
+  if (absl::Status status = ValidateCollectionSpec(spec); !status.ok()) return status;
+  MutexLock change(&change_mutex_);
+  {
+    MutexLock lock(&mutex_);
+    if (!closed_.ok()) return closed_;
+    if (entries_.contains(spec.name)) {
+      return absl::AlreadyExistsError(absl::StrCat("collection \"", spec.name, "\" exists"));
+    }
+  }
+  const uint32_t uid = next_uid_;
+  if (uid == 0xffffffffu) return absl::ResourceExhaustedError("no collection uid is left");
+  LoadedCollection empty;
+  empty.generation = NewGeneration(spec);
+  Batch batch(store_.get());
+  batch.Put(Family::kMeta, NextUidKey(), EncodeNextUid(uid + 1));
+  batch.Put(Family::kMeta, CollectionKey(uid), EncodeCollection(spec));
+  batch.Put(Family::kMeta, StateKey(uid), EncodeState(empty.state));
+  // Not used again even where this fails: a failed sync may still reach the disk.
+  next_uid_ = uid + 1;
+  absl::Status status = store_->Write(std::move(batch), /*sync=*/true);
+  if (!status.ok()) return status;
+  auto collection = std::make_shared<Collection>(&context_, uid, spec, empty);
+  MutexLock lock(&mutex_);
+  entries_.emplace(spec.name, Entry{collection});
+  return collection;
+}
+
+absl::Status Engine::Rep::EraseFromStore(uint32_t uid) {
+  Batch batch(store_.get());
+  for (int i = 0; i < kFamilies; ++i) {
+    batch.DeleteRange(static_cast<Family>(i), UidBegin(uid), UidBegin(uid + 1));
+  }
+  return store_->Write(std::move(batch), /*sync=*/true);
+}
+
+absl::Status Engine::Rep::Delete(absl::string_view name) {
+  MutexLock change(&change_mutex_);
+  std::shared_ptr<Collection> collection;
+  {
+    MutexLock lock(&mutex_);
+    if (!closed_.ok()) return closed_;
+    const auto it = entries_.find(name);
+    if (it == entries_.end()) return NoCollection(name);
+    it->second.deleting = true;
+    collection = it->second.collection;
+  }
+  operations_->CancelOf(collection->uid());
+  collection->Close(absl::NotFoundError(absl::StrCat("collection \"", name, "\" was deleted")));
+  absl::Status status = EraseFromStore(collection->uid());
+  if (!status.ok()) {
+    collection->Reopen();
+    MutexLock lock(&mutex_);
+    entries_.find(name)->second.deleting = false;
+    return status;
+  }
+  // Space comes back now rather than with compaction; not worth an error.
+  store_->DropFiles(Family::kPoints, UidBegin(collection->uid()), UidBegin(collection->uid() + 1))
+      .IgnoreError();
+  MutexLock lock(&mutex_);
+  entries_.erase(entries_.find(name));
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Rep::Update(absl::string_view name, const CollectionUpdate& update) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> collection = Find(name);
+  if (!collection.ok()) return collection.status();
+  return (*collection)->Update(update);
+}
+
+absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
+                                                    const std::optional<IndexSpec>& spec) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  Collection& collection = **found;
+  if (spec.has_value()) {
+    absl::Status status = ValidateSpec(*spec, collection.schema());
+    if (!status.ok()) return status;
+  }
+  absl::StatusOr<uint64_t> number = operations_->Create("build_index", name, collection.uid());
+  if (!number.ok()) return number.status();
+  if (spec.has_value()) {
+    CollectionUpdate update;
+    update.index = *spec;
+    if (absl::Status status = collection.Update(update); !status.ok()) {
+      operations_->Finish(*number, status);
+      return status;
+    }
+  }
+  builder_->Add(*number, *std::move(found));
+  return Operations::Id(*number);
+}
+
+// Close waits for mutex_ before it closes the store.
+StoreSizes Engine::Rep::Sizes() const {
+  MutexLock lock(&mutex_);
+  return closed_.ok() ? store_->Sizes() : StoreSizes();
+}
+
+absl::Status Engine::Rep::Close() {
+  MutexLock change(&change_mutex_);
+  if (stopped_ || store_ == nullptr) return absl::OkStatus();
+  stopped_ = true;
+  const absl::Status closing = absl::UnavailableError("the server is shutting down");
+  std::vector<std::shared_ptr<Collection>> collections = All();
+  {
+    MutexLock lock(&mutex_);
+    closed_ = closing;
+  }
+  if (builder_ != nullptr) builder_->Stop();
+  for (const auto& collection : collections) collection->Close(closing);
+  if (syncer_ != nullptr) syncer_->Stop();
+  return store_->Close();
+}
+
+}  // namespace nestor

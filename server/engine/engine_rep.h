@@ -1,0 +1,73 @@
+// The insides of Engine: the store, the collections by name and the threads.
+#ifndef NESTOR_SERVER_ENGINE_ENGINE_REP_H_
+#define NESTOR_SERVER_ENGINE_ENGINE_REP_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "index/base/mutex.h"
+#include "server/engine/builder.h"
+#include "server/engine/collection.h"
+#include "server/engine/engine.h"
+#include "server/engine/log_syncer.h"
+#include "server/engine/operations.h"
+#include "server/storage/store.h"
+
+namespace nestor {
+
+class Engine::Rep {
+ public:
+  explicit Rep(EngineOptions options) : options_(std::move(options)) {
+    if (!options_.log) options_.log = [](Severity, absl::string_view) {};
+  }
+
+  absl::Status Open();
+  absl::Status Close();
+  absl::StatusOr<std::shared_ptr<Collection>> Find(absl::string_view name) const;
+  absl::StatusOr<std::shared_ptr<Collection>> Create(const CollectionSpec& spec);
+  absl::Status Update(absl::string_view name, const CollectionUpdate& update);
+  absl::Status Delete(absl::string_view name);
+  absl::StatusOr<std::string> BuildIndex(absl::string_view name,
+                                         const std::optional<IndexSpec>& spec);
+  std::vector<std::shared_ptr<Collection>> All() const;
+  // Zeros once closed.
+  StoreSizes Sizes() const;
+
+  EngineOptions options_;
+  std::unique_ptr<Store> store_;
+  CollectionContext context_;
+  std::unique_ptr<Operations> operations_;
+  std::unique_ptr<LogSyncer> syncer_;
+  std::unique_ptr<Builder> builder_;
+
+ private:
+  struct Entry {
+    std::shared_ptr<Collection> collection;
+    bool deleting = false;
+  };
+
+  absl::Status LoadCollections();
+  absl::Status LoadOne(uint32_t uid, absl::string_view record);
+  absl::Status EraseFromStore(uint32_t uid);
+
+  // Whatever writes outside a collection's writer, and closing: one at a time. Taken before mutex_.
+  Mutex change_mutex_;
+  uint32_t next_uid_ ABSL_GUARDED_BY(change_mutex_) = 1;
+  bool stopped_ ABSL_GUARDED_BY(change_mutex_) = false;
+
+  mutable Mutex mutex_;
+  absl::Status closed_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Entry, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_SERVER_ENGINE_ENGINE_REP_H_
