@@ -1,17 +1,13 @@
 // nestord: reads the flags, serves until a signal comes, closes the store.
-#include <pthread.h>
-#include <signal.h>
-#include <unistd.h>
+#include <string.h>
 
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <thread>
 #include <variant>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "server/engine/engine.h"
 #include "server/log.h"
 #include "server/options.h"
@@ -112,6 +108,6 @@ int Main(int argc, char** argv) {
 }  // namespace nestor
 
 int main(int argc, char** argv) {
-  nestor::BlockStopSignals();
+  nestor::CatchStopSignals();
   return nestor::Main(argc, argv);
 }

@@ -6,12 +6,14 @@
 
 namespace nestor {
 
-// Blocks them in this thread and in those that it starts. The first statement of main: a thread
-// that was started before would take the signal and die of it.
-void BlockStopSignals();
+// The first statement of main. From then on the signals are noted, in whichever thread they come:
+// OpenBLAS has started threads before main, and whatever these leave to the default action kills
+// the process. Threads that are started later do not take them, so that none of their system calls
+// is interrupted.
+void CatchStopSignals();
 
-// Owns the thread that takes the signals, which lives as long as the process; hence at most one of
-// these, made in main.
+// Owns the thread that waits for the signals, which lives as long as the process; hence at most one
+// of these, made in main after CatchStopSignals.
 class StopSignals {
  public:
   StopSignals();

@@ -41,6 +41,8 @@ struct Backend {
   const std::chrono::milliseconds slow_query;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<Engine*> engine{nullptr};  // null while the collections are being loaded
+  std::atomic<bool> stopping{false};     // new calls are refused
+  std::atomic<int> open_calls{0};        // unary ones whose reply is not sent yet
   RequestCounters counters;
   WorkPool searches;
   WorkPool writes;

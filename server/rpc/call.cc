@@ -24,10 +24,17 @@ std::chrono::steady_clock::time_point SteadyDeadline(const grpc::CallbackServerC
          std::chrono::nanoseconds(left.tv_nsec);
 }
 
-absl::Status NotLoadedYet() {
-  return WithReason("LOADING",
-                    WithRetry(std::chrono::milliseconds(500),
-                              absl::UnavailableError("the server is loading its collections")));
+absl::Status CheckServing(const Backend& backend) {
+  if (backend.stopping.load(std::memory_order_relaxed)) {
+    return WithReason("STOPPING", WithRetry(std::chrono::milliseconds(500),
+                                            absl::UnavailableError("the server is stopping")));
+  }
+  if (backend.engine.load(std::memory_order_acquire) == nullptr) {
+    return WithReason("LOADING",
+                      WithRetry(std::chrono::milliseconds(500),
+                                absl::UnavailableError("the server is loading its collections")));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status QueueFull(const WorkPool& pool) {
@@ -41,8 +48,10 @@ Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context
     : backend_(backend), method_(method), request_(request), deadline_(SteadyDeadline(*context)) {}
 
 void Call::Start(WorkPool* pool) {
-  if (backend_->engine.load(std::memory_order_acquire) == nullptr) {
-    Complete(NotLoadedYet());
+  backend_->open_calls.fetch_add(1, std::memory_order_relaxed);
+  const absl::Status serving = CheckServing(*backend_);
+  if (!serving.ok()) {
+    Complete(serving);
   } else if (!pool->Submit(this)) {
     Complete(QueueFull(*pool));
   }
@@ -57,6 +66,11 @@ absl::Status Call::Admit() const {
     return absl::DeadlineExceededError("the deadline passed while the call waited for a thread");
   }
   return RefuseUnknownFields(*request_);
+}
+
+void Call::OnDone() {
+  backend_->open_calls.fetch_sub(1, std::memory_order_relaxed);
+  delete this;
 }
 
 void Call::Complete(const absl::Status& status) {

@@ -38,7 +38,7 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
 
  private:
   void OnCancel() final { cancelled_.store(true, std::memory_order_relaxed); }
-  void OnDone() final { delete this; }
+  void OnDone() final;
 
   const std::chrono::steady_clock::time_point entered_ = std::chrono::steady_clock::now();
   Backend* const backend_;
@@ -50,7 +50,8 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
 
 // The deadline of a call on the steady clock.
 std::chrono::steady_clock::time_point SteadyDeadline(const grpc::CallbackServerContext& context);
-absl::Status NotLoadedYet();
+// UNAVAILABLE while the server loads or stops, else OK.
+absl::Status CheckServing(const Backend& backend);
 absl::Status QueueFull(const WorkPool& pool);
 
 // A call that is one function: absl::Status work(Engine&, const Patience&).

@@ -28,6 +28,10 @@ class OpenStreams {
     MutexLock lock(&mutex_);
     streams_.erase(stream);
   }
+  bool empty() {
+    MutexLock lock(&mutex_);
+    return streams_.empty();
+  }
   void Drain() {
     MutexLock lock(&mutex_);
     draining_ = true;

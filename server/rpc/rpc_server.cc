@@ -4,6 +4,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +28,9 @@ constexpr int kKeepaliveMillis = 60'000;
 constexpr int kKeepaliveTimeoutMillis = 20'000;
 constexpr int kMaxMetadataBytes = 16 << 10;
 constexpr int kMaxStreamsPerConnection = 1024;
+
+constexpr std::chrono::milliseconds kLinger(250);
+constexpr std::chrono::milliseconds kDrainPoll(5);
 
 void SetChannelOptions(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
@@ -104,9 +109,21 @@ void RpcServer::Serve(Engine* engine) {
 }
 
 void RpcServer::Shutdown(std::chrono::milliseconds grace) {
+  const auto start = std::chrono::system_clock::now();
   parts_->health.Stop();
+  parts_->backend.stopping.store(true);
   parts_->streams.Drain();
-  parts_->server->Shutdown(std::chrono::system_clock::now() + grace);
+  // Calls that gRPC's own shutdown meets end CANCELLED, which no client tries again elsewhere; so
+  // the calls in progress end first, and whoever keeps calling is told UNAVAILABLE for a moment.
+  const auto busy = [&] {
+    return parts_->backend.open_calls.load() > 0 || !parts_->streams.empty();
+  };
+  const auto since = [&] { return std::chrono::system_clock::now() - start; };
+  while (since() < std::min(grace, kLinger) || (busy() && since() < grace)) {
+    std::this_thread::sleep_for(kDrainPoll);
+  }
+  // It waits for clients to close their connections, which idle ones do not, so not for long.
+  parts_->server->Shutdown(std::chrono::system_clock::now() + std::min(grace, kLinger));
   parts_->backend.searches.Stop();
   parts_->backend.waits.Stop();
   parts_->backend.writes.Stop();

@@ -52,7 +52,8 @@ UpsertStream* UpsertStream::Open(Backend* backend, OpenStreams* streams,
   Next next;
   {
     MutexLock lock(&stream->mutex_);
-    if (backend->engine.load(std::memory_order_acquire) == nullptr) stream->EndWith(NotLoadedYet());
+    const absl::Status serving = CheckServing(*backend);
+    if (!serving.ok()) stream->EndWith(serving);
     next = stream->Decide();
   }
   stream->Do(std::move(next));
