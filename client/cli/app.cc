@@ -42,6 +42,8 @@ int RunNestor(int argc, const char* const* argv, std::ostream& out, std::ostream
   RegisterDelete(app, session);
   RegisterStats(app, session);
   RegisterHealth(app, session);
+  RegisterTruth(app, session);
+  RegisterBench(app, session);
   app.footer(kFooter);
   try {
     app.parse(argc, argv);

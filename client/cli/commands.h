@@ -17,6 +17,8 @@ void RegisterGet(CLI::App& app, Session& session);
 void RegisterDelete(CLI::App& app, Session& session);
 void RegisterStats(CLI::App& app, Session& session);
 void RegisterHealth(CLI::App& app, Session& session);
+void RegisterTruth(CLI::App& app, Session& session);
+void RegisterBench(CLI::App& app, Session& session);
 
 }  // namespace nestor
 

@@ -27,6 +27,7 @@ class Running {
     pass_.ids.assign(n * k_, kNoId);
     if (with_scores_) pass_.scores.assign(n * k_, 0.0f);
     pass_.micros.resize(n * repeats);
+    pass_.answered = n * repeats;
   }
 
   void Work(int thread) {

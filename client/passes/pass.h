@@ -40,8 +40,9 @@ struct Pass {
   std::vector<uint64_t> ids;  // queries x k, best first, kNoId behind the last hit
   std::vector<float> scores;  // likewise, where the engine has them
   std::vector<float> micros;  // latency of each run
+  uint64_t answered = 0;      // queries in all runs
   double wall_s = 0;          // of all runs on all threads
-  double qps() const { return static_cast<double>(micros.size()) / wall_s; }
+  double qps() const { return static_cast<double>(answered) / wall_s; }
 };
 
 // Answers one query on thread 0..threads - 1: fills `ids` and, unless empty, `scores`, whose

@@ -133,6 +133,7 @@ absl::StatusOr<Pass> ReadPassReply(const NextLine& next, uint32_t k) {
     if (!absl::SimpleAtof(word, &pass.micros.back())) return Unexpected("microseconds", word);
   }
   if (pass.micros.empty()) return Unexpected("microseconds of the runs", *line);
+  pass.answered = pass.micros.size();
   return pass;
 }
 

@@ -1,0 +1,52 @@
+// One data set, Nestor and the engines beside it: sweeps all of them on the even queries, chooses
+// for each recall the fastest setting, and reports those on the odd ones, engines alternating
+// (semantics 25).
+#ifndef NESTOR_CLIENT_BENCH_COMPARE_H_
+#define NESTOR_CLIENT_BENCH_COMPARE_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/bench/dataset.h"
+#include "client/bench/engine.h"
+#include "client/bench/measure.h"
+#include "client/bench/sweep.h"
+
+namespace nestor {
+
+struct CompareOptions {
+  uint32_t k = 10;
+  int threads = 1;
+  std::vector<std::string> plans;  // of Nestor, measured on all queries; none: it sweeps
+  std::vector<double> recalls = {0.90, 0.95, 0.99};
+  int random_plans = 200;
+  int passes = 5;            // of what is reported
+  uint32_t min_runs = 1000;  // of a pass, see PassOptions
+  // What goes on and the fraction of it that is done.
+  std::function<void(const std::string& phase, double fraction)> progress;
+};
+
+// The settings that reach a recall on the even queries, measured on the odd ones.
+struct AtRecall {
+  double recall = 0;
+  std::vector<Measurement> fastest;  // an engine each, in their order; those that reach it
+};
+
+struct Comparison {
+  std::vector<AtRecall> at_recalls;         // empty where plans were given
+  std::optional<Measurement> default_plan;  // Nestor without a plan, on the odd queries
+  std::vector<Measurement> frontier;        // of Nestor's sweep, on the even queries
+  std::vector<Measurement> baseline_frontiers;
+  std::vector<Measurement> plans;  // those that were given
+};
+
+// `engines[0]` is Nestor. `space` holds the plans that a sweep may try.
+absl::StatusOr<Comparison> Compare(const Dataset& set, const std::vector<Engine*>& engines,
+                                   const PlanSpace& space, const CompareOptions& options);
+
+}  // namespace nestor
+
+#endif  // NESTOR_CLIENT_BENCH_COMPARE_H_

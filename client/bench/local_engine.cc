@@ -1,0 +1,203 @@
+#include "client/bench/local_engine.h"
+
+#include <chrono>
+#include <cstring>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "client/bench/float_rows.h"
+#include "index/build.h"
+#include "index/plan.h"
+
+namespace nestor {
+namespace {
+
+constexpr uint64_t kSnapshot = 1;
+
+absl::StatusOr<Dtype> DtypeOf(const VectorFile& file) {
+  switch (file.element()) {
+    case Element::kF32:
+      return Dtype::kF32;
+    case Element::kF16:
+      return Dtype::kF16;
+    case Element::kI8:
+      return Dtype::kI8;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("base ", file.path(), " holds ",
+                                                     Name(file.element()),
+                                                     "; a dtype must be chosen for it"));
+  }
+}
+
+// The rows of a file as a build reads them: ids are row numbers.
+class FileSource : public BuildSource {
+ public:
+  FileSource(const VectorFile& file, const VectorSchema& schema)
+      : file_(file),
+        schema_(schema),
+        as_stored_(DtypeOf(file).ok() && *DtypeOf(file) == schema.dtype) {}
+
+  uint64_t size() const override { return file_.rows(); }
+  Row At(uint64_t i) const override { return {.id = i, .row = i, .born = kSnapshot}; }
+  absl::Status Read(uint64_t first, uint64_t n, std::byte* out) const override {
+    const size_t bytes = schema_.dim * DtypeBytes(schema_.dtype);
+    std::vector<float> values(schema_.dim);
+    for (uint64_t i = first; i < first + n; ++i, out += bytes) {
+      const std::string what = absl::StrCat(file_.path(), " row ", i);
+      RowsOf(file_).read(i, 1, values.data());
+      if (absl::Status s = ValidateVector(schema_, values.data(), what); !s.ok()) return s;
+      if (as_stored_) {
+        std::memcpy(out, file_.RowBytes(i).data(), bytes);
+        continue;
+      }
+      absl::Status s = EncodeVector(schema_.dtype, values.data(), schema_.dim, out);
+      if (!s.ok()) return absl::Status(s.code(), absl::StrCat(what, ": ", s.message()));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const VectorFile& file_;
+  const VectorSchema& schema_;
+  const bool as_stored_;
+};
+
+// What a thread of a pass needs for itself, on cache lines of its own.
+struct alignas(64) Worker {
+  SearchScratch scratch;
+  SearchResult result;
+  std::vector<StageCost> sums;
+
+  void Sum() {
+    if (sums.size() < result.stages.size()) sums.resize(result.stages.size());
+    for (size_t i = 0; i < result.stages.size(); ++i) {
+      const StageCost& cost = result.stages[i];
+      sums[i].name = cost.name;
+      sums[i].dim = cost.dim;
+      sums[i].in += cost.in;
+      sums[i].out += cost.out;
+      sums[i].bytes += cost.bytes;
+      sums[i].multiply_adds += cost.multiply_adds;
+      sums[i].micros += cost.micros;
+    }
+  }
+};
+
+std::vector<StageMean> Means(const std::vector<Worker>& workers, uint64_t answered) {
+  std::vector<StageMean> means;
+  const double n = static_cast<double>(answered);
+  for (const Worker& worker : workers) {
+    if (means.size() < worker.sums.size()) means.resize(worker.sums.size());
+    for (size_t i = 0; i < worker.sums.size(); ++i) {
+      const StageCost& sum = worker.sums[i];
+      means[i].name = sum.name;
+      means[i].dim = sum.dim;
+      means[i].in += static_cast<double>(sum.in) / n;
+      means[i].out += static_cast<double>(sum.out) / n;
+      means[i].bytes += static_cast<double>(sum.bytes) / n;
+      means[i].multiply_adds += static_cast<double>(sum.multiply_adds) / n;
+      means[i].micros += sum.micros / n;
+    }
+  }
+  return means;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& set,
+                                                                const LocalEngineOptions& options) {
+  VectorSchema schema{.dim = set.dim(), .nesting = set.nesting(), .metric = set.files().metric};
+  if (options.dtype) {
+    schema.dtype = *options.dtype;
+  } else {
+    const absl::StatusOr<Dtype> dtype = DtypeOf(set.base());
+    if (!dtype.ok()) return dtype.status();
+    schema.dtype = *dtype;
+  }
+  if (absl::Status s = ValidateSpec(options.spec, schema); !s.ok()) return s;
+  const FileSource source(set.base(), schema);
+  BuildOptions build{.threads = options.threads};
+  build.progress = [&](const char*, double fraction) {
+    if (options.progress) options.progress(fraction);
+    return true;
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  absl::StatusOr<std::unique_ptr<IvfIndex>> index =
+      BuildIvfIndex(schema, options.spec, IdKind::kNum, source, build);
+  if (!index.ok()) return index.status();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  return std::unique_ptr<LocalEngine>(new LocalEngine(set, *std::move(index), seconds.count()));
+}
+
+LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index, double build_s)
+    : set_(set), index_(std::move(index)) {
+  const IndexMemory memory = index_->Memory();
+  const IndexSpec& spec = index_->spec();
+  facts_ = {.name = "nestor",
+            .index_bytes = {{"first_shell", memory.first_shell},
+                            {"later_shells", memory.later_shells},
+                            {"norms_scales", memory.norms_scales},
+                            {"ids", memory.ids},
+                            {"map", memory.map},
+                            {"sequences", memory.sequences},
+                            {"exact_vectors", memory.exact_vectors},
+                            {"model", memory.model}},
+            .build_s = build_s,
+            .index = absl::StrCat("lists=", index_->model().lists, " coarse_dim=", spec.coarse_dim,
+                                  " shells=", absl::StrJoin(spec.shells, ","), " codec=",
+                                  Name(spec.codec), " dtype=", Name(index_->schema().dtype))};
+}
+
+absl::StatusOr<EnginePass> LocalEngine::Run(const std::string& setting,
+                                            const PassOptions& options) {
+  EnginePass done;
+  Plan plan;
+  uint32_t exact_dim = 0;
+  if (absl::StartsWith(setting, "exact")) {
+    exact_dim = index_->schema().dim;
+    absl::string_view dim = setting;
+    if (absl::ConsumePrefix(&dim, "exact=") && !absl::SimpleAtoi(dim, &exact_dim)) exact_dim = 0;
+    if (NestingIndex(index_->schema(), exact_dim) < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("'", setting,
+                                                     "' is not exact=DIM with DIM of the nesting ",
+                                                     absl::StrJoin(index_->schema().nesting, ",")));
+    }
+    done.plan = absl::StrCat("exact=", exact_dim);
+  } else {
+    if (setting == "default") {
+      plan = DefaultPlan(index_->schema(), index_->Shape(), options.k);
+    } else {
+      const absl::StatusOr<Plan> parsed = ParsePlan(setting);
+      if (!parsed.ok()) return parsed.status();
+      plan = *parsed;
+    }
+    if (absl::Status s = ValidatePlan(plan, index_->schema(), options.k); !s.ok()) return s;
+    done.plan = FormatPlan(plan);
+  }
+  std::vector<Worker> workers(static_cast<size_t>(options.threads));
+  absl::StatusOr<Pass> pass = RunPass(
+      options, set_.queries(), /*with_scores=*/false,
+      [&](int thread, uint32_t q, std::span<uint64_t> ids, std::span<float>) {
+        Worker& worker = workers[static_cast<size_t>(thread)];
+        const SearchQuery query{.vector = set_.query(q), .limit = options.k, .snapshot = kSnapshot};
+        const absl::Status status =
+            exact_dim != 0 ? index_->SearchExact(query, exact_dim, &worker.scratch, &worker.result)
+                           : index_->Search(query, plan, &worker.scratch, &worker.result);
+        if (!status.ok()) return status;
+        for (size_t i = 0; i < worker.result.hits.size(); ++i)
+          ids[i] = index_->RowAt(worker.result.hits[i].slot);
+        worker.Sum();
+        return absl::OkStatus();
+      });
+  if (!pass.ok()) return pass.status();
+  done.stages = Means(workers, pass->answered);
+  done.pass = *std::move(pass);
+  return done;
+}
+
+}  // namespace nestor

@@ -1,0 +1,43 @@
+// Nestor's index in this process, without server or store.
+#ifndef NESTOR_CLIENT_BENCH_LOCAL_ENGINE_H_
+#define NESTOR_CLIENT_BENCH_LOCAL_ENGINE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "client/bench/dataset.h"
+#include "client/bench/engine.h"
+#include "index/ivf_index.h"
+
+namespace nestor {
+
+struct LocalEngineOptions {
+  IndexSpec spec;
+  std::optional<Dtype> dtype;  // stored type; not given: the base file's
+  int threads = 1;             // of the build
+  std::function<void(double fraction)> progress;
+};
+
+class LocalEngine : public Engine {
+ public:
+  // `set` has a base and outlives the engine.
+  static absl::StatusOr<std::unique_ptr<LocalEngine>> Build(const Dataset& set,
+                                                            const LocalEngineOptions& options);
+
+  const EngineFacts& facts() const override { return facts_; }
+  absl::StatusOr<EnginePass> Run(const std::string& setting, const PassOptions& options) override;
+
+  const IvfIndex& index() const { return *index_; }
+
+ private:
+  LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index, double build_s);
+
+  const Dataset& set_;
+  const std::unique_ptr<IvfIndex> index_;
+  EngineFacts facts_;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_CLIENT_BENCH_LOCAL_ENGINE_H_

@@ -1,0 +1,49 @@
+// Passes turned into figures: recall, QPS, latencies, cost.
+#ifndef NESTOR_CLIENT_BENCH_MEASURE_H_
+#define NESTOR_CLIENT_BENCH_MEASURE_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/bench/dataset.h"
+#include "client/bench/engine.h"
+
+namespace nestor {
+
+// One setting of one engine, measured.
+struct Measurement {
+  std::string engine;
+  std::string setting;  // what was asked for
+  std::string plan;     // what ran
+  Half half = Half::kAll;
+  uint32_t queries = 0;  // of that half
+  int passes = 0;
+  uint32_t k = 0;
+  int threads = 1;
+  double recall = 0;
+  std::optional<double> accuracy_1nn;  // where the set has labels
+  double qps = 0;                      // median of the passes
+  double p50_us = 0, p99_us = 0;       // over the runs of all passes
+  std::vector<StageMean> stages;       // empty where the engine does not count
+
+  std::optional<double> BytesPerQuery() const;
+  std::optional<double> MultiplyAdds() const;
+  double MicrosPerQuery() const { return threads * 1e6 / qps; }  // of one thread
+};
+
+struct Candidate {
+  Engine* engine = nullptr;
+  std::string setting;
+};
+
+// `passes` rounds, each with one pass of every candidate in turn, so that whatever slows the
+// machine for a while meets all engines alike. In the order of the candidates.
+absl::StatusOr<std::vector<Measurement>> MeasureAlternating(
+    const Dataset& set, const std::vector<Candidate>& candidates, const PassOptions& options,
+    int passes);
+
+}  // namespace nestor
+
+#endif  // NESTOR_CLIENT_BENCH_MEASURE_H_

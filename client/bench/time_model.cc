@@ -1,0 +1,115 @@
+#include "client/bench/time_model.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace nestor {
+namespace {
+
+constexpr double kStreamFactor = 2.5;
+constexpr double kMicrosPerRow = 0.15;
+constexpr double kFixedMicros = 12;
+
+uint64_t SumWords(const uint64_t* words, size_t n) {
+  return std::accumulate(words, words + n, uint64_t{0});
+}
+
+#if defined(__x86_64__)
+// Eight loads under way: two bytes in flight per lane are what the widest level can deliver.
+__attribute__((target("avx2"))) uint64_t SumWordsAvx2(const uint64_t* words, size_t n) {
+  __m256i sums[8];
+  for (__m256i& sum : sums) sum = _mm256_setzero_si256();
+  for (size_t i = 0; i + 32 <= n; i += 32) {
+    for (size_t j = 0; j < 8; ++j) {
+      const __m256i value = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + i + 4 * j));
+      sums[j] = _mm256_add_epi64(sums[j], value);
+    }
+  }
+  __m256i sum = sums[0];
+  for (size_t j = 1; j < 8; ++j) sum = _mm256_add_epi64(sum, sums[j]);
+  uint64_t lanes[4];
+  std::memcpy(lanes, &sum, sizeof(lanes));
+  return lanes[0] + lanes[1] + lanes[2] + lanes[3];
+}
+#endif
+
+double StreamingRead(uint64_t bytes) {
+  auto* sum = SumWords;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) sum = SumWordsAvx2;
+#endif
+  const std::vector<uint64_t> words(bytes / sizeof(uint64_t), 1);
+  volatile uint64_t sink = sum(words.data(), words.size());
+  double best = 0;
+  // The best of several tries: what disturbs a read only slows it.
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const uint64_t repeats = std::max<uint64_t>(1, (uint64_t{128} << 20) / bytes);
+    const auto begin = std::chrono::steady_clock::now();
+    for (uint64_t i = 0; i < repeats; ++i) sink = sink + sum(words.data(), words.size());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    best = std::max(best, static_cast<double>(repeats * bytes) / seconds.count());
+  }
+  return best;
+}
+
+uint64_t CacheBytes(int name, uint64_t otherwise) {
+  const long bytes = sysconf(name);
+  return bytes > 0 ? static_cast<uint64_t>(bytes) : otherwise;
+}
+
+}  // namespace
+
+std::vector<MemoryLevel> MeasureLevels() {
+  const uint64_t l2 = CacheBytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+  const uint64_t l3 = CacheBytes(_SC_LEVEL3_CACHE_SIZE, 32 << 20);
+  std::vector<MemoryLevel> levels = {
+      {.name = "L2", .bytes = l2, .bytes_per_second = StreamingRead(l2 / 2)}};
+  if (l3 > l2) {
+    // Well inside L3 and well outside L2, as other tenants may hold a part of it.
+    levels.push_back(
+        {.name = "L3", .bytes = l3, .bytes_per_second = StreamingRead(std::max(4 * l2, l3 / 4))});
+  }
+  levels.push_back({.name = "DRAM",
+                    .bytes = std::numeric_limits<uint64_t>::max(),
+                    .bytes_per_second = StreamingRead(std::max<uint64_t>(8 * l3, 256 << 20))});
+  return levels;
+}
+
+const MemoryLevel& LevelOf(const std::vector<MemoryLevel>& levels, uint64_t bytes) {
+  for (const MemoryLevel& level : levels) {
+    if (bytes <= level.bytes) return level;
+  }
+  return levels.back();
+}
+
+Prediction Predict(const std::vector<MemoryLevel>& levels, const StreamedBytes& index,
+                   const std::vector<StageMean>& stages) {
+  Prediction prediction;
+  double stream_micros = 0;
+  for (const StageMean& stage : stages) {
+    const bool coarse = stage.name == "coarse";
+    if (!coarse && stage.name != "scan") {
+      prediction.rows += stage.in;
+      continue;
+    }
+    const double held = (coarse ? index.coarse_per_dim : index.scan_per_dim) * stage.dim;
+    const MemoryLevel& level = LevelOf(levels, static_cast<uint64_t>(held));
+    (coarse ? prediction.coarse_level : prediction.scan_level) = level.name;
+    prediction.streamed_bytes += stage.bytes;
+    stream_micros += 1e6 * stage.bytes / level.bytes_per_second;
+  }
+  prediction.micros =
+      kStreamFactor * stream_micros + kMicrosPerRow * prediction.rows + kFixedMicros;
+  return prediction;
+}
+
+}  // namespace nestor

@@ -1,0 +1,389 @@
+// nestor bench [--data DIR] | --local --base F --queries F ... | --collection NAME --queries F ...
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/bench/baseline_engine.h"
+#include "client/bench/compare.h"
+#include "client/bench/local_engine.h"
+#include "client/bench/suite.h"
+#include "client/bench/time_model.h"
+#include "client/cli/bench_report.h"
+#include "client/cli/commands.h"
+#include "client/cli/index_flags.h"
+#include "client/cli/names.h"
+#include "client/cli/progress.h"
+#include "client/cli/server_engine.h"
+
+namespace nestor {
+namespace {
+
+constexpr char kSampleDir[] = "tests/data";
+
+struct BenchFlags {
+  bool local = false;
+  std::string collection, data, scaled;
+  DatasetFiles files;
+  std::string metric, dtype;
+  std::vector<std::string> labels, baselines;
+  bool exact = false;
+  bool json = false;
+  int build_threads = 1;
+  uint32_t batch = 0;
+  IndexFlags index;
+  CompareOptions compare;
+};
+
+// Progress of one phase after the other.
+class Phases {
+ public:
+  explicit Phases(Session& session) : session_(session) {}
+
+  void Update(const std::string& phase, double fraction) {
+    if (phase != phase_) {
+      progress_.reset();
+      progress_ =
+          std::make_unique<Progress>(session_.err, session_.err_is_terminal, phase, absl::Now());
+      phase_ = phase;
+    }
+    progress_->Update(absl::Now(), fraction, "");
+  }
+  void End() {
+    progress_.reset();
+    phase_.clear();
+  }
+
+ private:
+  Session& session_;
+  std::string phase_;
+  std::unique_ptr<Progress> progress_;
+};
+
+// Beside this program.
+absl::StatusOr<std::string> BaselinesProgram() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return absl::InternalError(absl::StrCat("read /proc/self/exe: ", error.message()));
+  const std::filesystem::path program = self.parent_path() / "nestor-baselines";
+  if (!std::filesystem::exists(program)) {
+    return absl::NotFoundError(absl::StrCat("baselines need ", program.string(),
+                                            ", which is built with nestor and not shipped; "
+                                            "--baselines none goes without"));
+  }
+  return program.string();
+}
+
+absl::Status CheckFlags(const BenchFlags& flags) {
+  for (const std::string& name : flags.baselines) {
+    if (name != kHnswlib && name != kFaissIvfFlat && name != "none") {
+      return UsageError(absl::StrCat("baseline '", name, "' is none of ", kHnswlib, ", ",
+                                     kFaissIvfFlat, ", none"));
+    }
+  }
+  if (!flags.labels.empty() && flags.labels.size() != 2) {
+    return UsageError(
+        absl::StrCat("--labels takes two files, BASE,QUERY; ", flags.labels.size(), " are given"));
+  }
+  const bool with_files = flags.local || !flags.collection.empty();
+  if (!with_files && (!flags.files.base.empty() || !flags.files.queries.empty())) {
+    return UsageError("files are given, but neither --local nor --collection");
+  }
+  if (with_files && flags.files.queries.empty()) return UsageError("--queries is required");
+  if (flags.local && (flags.files.base.empty() || flags.metric.empty())) {
+    return UsageError("--local needs --base and --metric");
+  }
+  if (!flags.collection.empty() && flags.files.truth.empty() && flags.files.base.empty()) {
+    return UsageError("--collection needs --truth, or --base to compute it from");
+  }
+  if (!flags.collection.empty() && !flags.baselines.empty() && flags.baselines[0] != "none") {
+    return UsageError("--baselines need --local: they run in a process beside this one");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LocalEngineOptions> LocalOptions(const BenchFlags& flags) {
+  LocalEngineOptions options{.threads = flags.build_threads};
+  options.spec.lists = flags.index.lists;
+  options.spec.coarse_dim = flags.index.coarse_dim;
+  options.spec.shells = flags.index.shells;
+  if (!flags.index.codec.empty()) {
+    const absl::StatusOr<ShellCodec> codec = ParseShellCodec(flags.index.codec);
+    if (!codec.ok()) return UsageError(codec.status().message());
+    options.spec.codec = *codec;
+  }
+  if (!flags.index.exact_vectors.empty() && flags.index.exact_vectors != "memory") {
+    return UsageError(absl::StrCat("--exact-vectors ", flags.index.exact_vectors,
+                                   ": in process there is no store, only memory"));
+  }
+  if (!flags.dtype.empty()) {
+    const absl::StatusOr<Dtype> dtype = ParseDtype(flags.dtype);
+    if (!dtype.ok()) return UsageError(dtype.status().message());
+    options.dtype = *dtype;
+  }
+  return options;
+}
+
+// --plan, and with --exact brute force at every nesting dim.
+std::vector<std::string> PlansOf(const BenchFlags& flags, const Dataset& set) {
+  std::vector<std::string> plans = flags.compare.plans;
+  if (flags.exact) {
+    for (uint32_t dim : set.nesting()) plans.push_back(absl::StrCat("exact=", dim));
+  }
+  return plans;
+}
+
+void Print(const BenchReport& report, const BenchFlags& flags, Session& session) {
+  if (!flags.json) {
+    session.out << BenchText(report) << "\n" << std::flush;
+    return;
+  }
+  for (const Json& line : BenchJson(report)) session.out << ToLine(line) << "\n";
+  session.out << std::flush;
+}
+
+BenchReport ReportOf(const Dataset& set, const CompareOptions& options) {
+  return {.set = set.files().name,
+          .rows = set.has_base() ? set.base().rows() : 0,
+          .dim = set.dim(),
+          .queries = set.queries(),
+          .metric = set.files().metric,
+          .k = options.k,
+          .threads = options.threads};
+}
+
+absl::Status BenchLocal(const BenchFlags& flags, const DatasetFiles& files,
+                        const std::vector<MemoryLevel>& levels, Session& session) {
+  Phases phases(session);
+  absl::StatusOr<LocalEngineOptions> local = LocalOptions(flags);
+  if (!local.ok()) return local.status();
+  const absl::StatusOr<std::unique_ptr<Dataset>> set =
+      Dataset::Load(files, flags.compare.k, flags.build_threads,
+                    [&](double fraction) { phases.Update("truth", fraction); });
+  if (!set.ok()) return set.status();
+  local->progress = [&](double fraction) { phases.Update("build", fraction); };
+  const absl::StatusOr<std::unique_ptr<LocalEngine>> nestor = LocalEngine::Build(**set, *local);
+  if (!nestor.ok()) return nestor.status();
+  std::vector<Engine*> engines = {nestor->get()};
+  std::vector<std::unique_ptr<BaselineEngine>> baselines;
+  for (const std::string& name : flags.baselines) {
+    if (name == "none") continue;
+    const absl::StatusOr<std::string> program = BaselinesProgram();
+    if (!program.ok()) return program.status();
+    phases.Update(absl::StrCat("build ", name), 0);
+    absl::StatusOr<std::unique_ptr<BaselineEngine>> baseline =
+        BaselineEngine::Build(*program, name, **set, flags.build_threads);
+    if (!baseline.ok()) return baseline.status();
+    engines.push_back(baseline->get());
+    baselines.push_back(*std::move(baseline));
+  }
+  const IvfIndex& index = (*nestor)->index();
+  CompareOptions options = flags.compare;
+  options.plans = PlansOf(flags, **set);
+  options.progress = [&](const std::string& phase, double f) { phases.Update(phase, f); };
+  absl::StatusOr<Comparison> comparison = Compare(
+      **set, engines,
+      PlanSpaceOf((*set)->nesting(), index.spec().shells, index.model().lists, options.k), options);
+  phases.End();
+  if (!comparison.ok()) return comparison.status();
+  BenchReport report = ReportOf(**set, options);
+  for (const Engine* engine : engines) report.engines.push_back(engine->facts());
+  report.comparison = *std::move(comparison);
+  const double code_bytes = index.spec().codec == ShellCodec::kInt8  ? 1
+                            : index.spec().codec == ShellCodec::kF16 ? 2
+                                                                     : 4;
+  report.local = LocalFigures{
+      .levels = levels,
+      .streamed = {.coarse_per_dim = static_cast<double>(index.model().lists),
+                   .scan_per_dim = code_bytes * static_cast<double>((*set)->base().rows())}};
+  Print(report, flags, session);
+  return absl::OkStatus();
+}
+
+absl::Status BenchCollection(const BenchFlags& flags, Session& session) {
+  Client client(session.client);
+  const absl::StatusOr<v1::Collection> collection = client.GetCollection(flags.collection);
+  if (!collection.ok()) return collection.status();
+  const v1::CollectionSpec& spec = collection->spec();
+  if (spec.id_kind() == v1::ID_KIND_STR) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("bench: collection ", flags.collection,
+                     " has string ids; the truth names points by number"));
+  }
+  DatasetFiles files = flags.files;
+  files.name = absl::StrCat("collection ", flags.collection);
+  const absl::StatusOr<Metric> metric = ParseMetric(ToName(spec.metric()));
+  if (!metric.ok()) return metric.status();
+  files.metric = *metric;
+  files.nesting = {spec.nesting().begin(), spec.nesting().end()};
+  if (files.nesting.empty()) files.nesting = {spec.dim()};
+  Phases phases(session);
+  const absl::StatusOr<std::unique_ptr<Dataset>> set =
+      Dataset::Load(files, flags.compare.k, flags.build_threads,
+                    [&](double fraction) { phases.Update("truth", fraction); });
+  if (!set.ok()) return set.status();
+  const absl::StatusOr<std::unique_ptr<ServerEngine>> server =
+      ServerEngine::Connect(client, flags.collection, **set, flags.batch);
+  if (!server.ok()) return server.status();
+  CompareOptions options = flags.compare;
+  options.plans = PlansOf(flags, **set);
+  options.progress = [&](const std::string& phase, double f) { phases.Update(phase, f); };
+  absl::StatusOr<Comparison> comparison =
+      Compare(**set, {server->get()}, (*server)->Space(options.k), options);
+  phases.End();
+  if (!comparison.ok()) return comparison.status();
+  BenchReport report = ReportOf(**set, options);
+  report.rows = (*server)->rows();
+  report.engines = {(*server)->facts()};
+  report.comparison = *std::move(comparison);
+  Print(report, flags, session);
+  return absl::OkStatus();
+}
+
+absl::Status Bench(BenchFlags& flags, Session& session) {
+  if (absl::Status s = CheckFlags(flags); !s.ok()) return s;
+  if (flags.labels.size() == 2) {
+    flags.files.base_labels = flags.labels[0];
+    flags.files.query_labels = flags.labels[1];
+  }
+  if (!flags.collection.empty()) return BenchCollection(flags, session);
+  std::vector<DatasetFiles> sets;
+  if (flags.local) {
+    const absl::StatusOr<Metric> metric = ParseMetric(flags.metric);
+    if (!metric.ok()) return UsageError(metric.status().message());
+    flags.files.metric = *metric;
+    flags.files.name = flags.files.base;
+    sets = {flags.files};
+  } else {
+    if (flags.baselines.empty()) flags.baselines = {kHnswlib, kFaissIvfFlat};
+    if (flags.data.empty()) {
+      sets = SampleSets(std::filesystem::exists(kSampleDir) ? kSampleDir : NESTOR_SAMPLE_DIR);
+    } else {
+      sets = FullSets(flags.data, flags.scaled.empty() ? flags.data + "/scaled" : flags.scaled);
+    }
+  }
+  const std::vector<MemoryLevel> levels = MeasureLevels();
+  for (const DatasetFiles& files : sets) {
+    if (absl::Status s = BenchLocal(flags, files, levels, session); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+void AddFileFlags(CLI::App* command, BenchFlags* flags) {
+  command->add_option("--base", flags->files.base, "Base vectors")->type_name("F")->group("Files");
+  command->add_option("--queries", flags->files.queries, "Query vectors")
+      ->type_name("F")
+      ->group("Files");
+  command
+      ->add_option("--truth", flags->files.truth,
+                   "Row numbers of each query's nearest rows (`nestor truth`). Default: computed "
+                   "from --base")
+      ->type_name("F.ids.ibin")
+      ->group("Files");
+  command
+      ->add_option("--distances", flags->files.distances,
+                   "Their scores: lets hits that tie with the k-th count where there is no --base")
+      ->type_name("F")
+      ->group("Files");
+  command
+      ->add_option("--labels", flags->labels,
+                   "Labels of base rows and of queries: adds accuracy_1nn")
+      ->delimiter(',')
+      ->type_name("BASE.ibin,QUERY.ibin")
+      ->group("Files");
+  command
+      ->add_option("--data", flags->data,
+                   "The full sets under this directory: wnh/, text30k/ and, where made, scaled/")
+      ->type_name("DIR")
+      ->group("Files");
+  command
+      ->add_option(
+          "--scaled", flags->scaled,
+          "Where wnh200k.fbin and text200k.fbin with their truth are (default: DATA/scaled)")
+      ->type_name("DIR")
+      ->group("Files");
+}
+
+void AddMeasureFlags(CLI::App* command, BenchFlags* flags) {
+  CompareOptions& compare = flags->compare;
+  command->add_option("--metric", flags->metric, "cosine, dot or l2 (with --local)")
+      ->type_name("M");
+  command
+      ->add_option("--nesting", flags->files.nesting,
+                   "Prefix lengths, the last one D (with --local; default: 64, 128, .. and D)")
+      ->delimiter(',')
+      ->type_name("DIM,DIM,...");
+  command
+      ->add_option("--dtype", flags->dtype,
+                   "Stored type: f32, f16, bf16 or i8 (default: the file's)")
+      ->type_name("T");
+  command->add_option("-k", compare.k, "Hits per query (default 10)")
+      ->check(CLI::Range(1u, kMaxLimit))
+      ->type_name("K");
+  command->add_option("--threads", compare.threads, "Threads that search (default 1)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  command
+      ->add_option("--build-threads", flags->build_threads,
+                   "Threads that build (default: all CPUs)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  command
+      ->add_option(
+          "--plan", compare.plans,
+          "Measure this plan on all queries, or 'default', or 'exact=DIM'; repeat the flag "
+          "for more. Without one, plans are swept")
+      ->allow_extra_args(false)
+      ->type_name("P");
+  command->add_flag("--exact", flags->exact, "Measure brute force at every nesting dim");
+  command
+      ->add_option("--baselines", flags->baselines,
+                   "Engines to compare with: hnswlib, faiss-ivfflat, none. Default: both without "
+                   "--local, else none")
+      ->delimiter(',')
+      ->type_name("NAME,...");
+  command
+      ->add_option("--sweep", compare.random_plans,
+                   "Random plans that a sweep starts from (default 200)")
+      ->check(CLI::Range(1, 100000))
+      ->type_name("N");
+  command->add_option("--passes", compare.passes, "Passes whose median is reported (default 5)")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
+  command
+      ->add_option("--batch", flags->batch,
+                   "With --collection: send BatchSearch calls of so many queries; 0 = Search")
+      ->check(CLI::Range(0, 10000))
+      ->type_name("N");
+  command->add_flag("--json", flags->json, "Print one JSON object a line instead of tables");
+}
+
+}  // namespace
+
+void RegisterBench(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<BenchFlags>();
+  flags->build_threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  CLI::App* command = app.add_subcommand(
+      "bench",
+      "Measure recall and speed: of the index in this process (--local), of a server's collection "
+      "(--collection), or, with neither, of the sample sets or those of --data. Sweeps plans; the "
+      "fastest with recall 0.90, 0.95 and 0.99 are chosen on the even queries and reported on the "
+      "odd ones");
+  CLI::Option* local =
+      command->add_flag("--local", flags->local, "The index in this process on --base; no server");
+  command->add_option("--collection", flags->collection, "A collection of the server")
+      ->excludes(local)
+      ->type_name("NAME");
+  AddFileFlags(command, flags.get());
+  AddMeasureFlags(command, flags.get());
+  AddIndexFlags(command, &flags->index);
+  AddConnectionFlags(command, &session);
+  command->callback([flags, &session] { session.status = Bench(*flags, session); });
+}
+
+}  // namespace nestor

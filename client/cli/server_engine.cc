@@ -1,0 +1,220 @@
+#include "client/cli/server_engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "client/cli/names.h"
+#include "client/cli/plan_message.h"
+
+namespace nestor {
+namespace {
+
+// What the replies of a pass say of their cost; filled by several threads.
+class Costs {
+ public:
+  template <typename Response>
+  void Add(const Response& response) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (static_cast<size_t>(response.stages_size()) > stages_.size())
+      stages_.resize(static_cast<size_t>(response.stages_size()));
+    for (int i = 0; i < response.stages_size(); ++i) {
+      const v1::Stage& stage = response.stages(i);
+      StageMean& sum = stages_[static_cast<size_t>(i)];
+      sum.name = stage.name();
+      sum.in += static_cast<double>(stage.in());
+      sum.out += static_cast<double>(stage.out());
+      sum.bytes += static_cast<double>(stage.bytes());
+      sum.multiply_adds += static_cast<double>(stage.multiply_adds());
+      sum.micros += stage.micros();
+    }
+    if (plan_.empty() && response.has_plan_used()) plan_ = ToText(response.plan_used());
+  }
+
+  std::vector<StageMean> Means(uint64_t answered) const {
+    std::vector<StageMean> means = stages_;
+    const double n = static_cast<double>(answered);
+    for (StageMean& mean : means) {
+      for (double* value : {&mean.in, &mean.out, &mean.bytes, &mean.multiply_adds, &mean.micros})
+        *value /= n;
+    }
+    return means;
+  }
+
+  // The plan that ran, or the setting where there was none.
+  std::string PlanOr(const std::string& setting) const { return plan_.empty() ? setting : plan_; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<StageMean> stages_;
+  std::string plan_;
+};
+
+// Scores are exact, and may count towards recall, after an exact search or a rescore.
+bool ScoresAreExact(bool exact, bool has_plan, const v1::Plan& plan) {
+  return exact || !has_plan || plan.rescore();
+}
+
+template <typename Request>
+absl::Status SetHow(const std::string& setting, Request* request) {
+  if (setting == "default") return absl::OkStatus();
+  if (absl::StartsWith(setting, "exact")) {
+    absl::string_view dim = setting;
+    uint32_t number = 0;
+    if (absl::ConsumePrefix(&dim, "exact=") && !absl::SimpleAtoi(dim, &number)) {
+      return absl::InvalidArgumentError(absl::StrCat("'", setting, "' is not exact=DIM"));
+    }
+    request->mutable_exact()->set_dim(number);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<v1::Plan> plan = PlanFromText(setting);
+  if (!plan.ok()) return plan.status();
+  *request->mutable_plan() = *std::move(plan);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServerEngine>> ServerEngine::Connect(Client& client,
+                                                                    const std::string& collection,
+                                                                    const Dataset& set,
+                                                                    uint32_t batch) {
+  absl::StatusOr<v1::Index> index = client.GetIndex(collection);
+  if (!index.ok()) return index.status();
+  std::unique_ptr<ServerEngine> engine(new ServerEngine(client, collection, set, batch));
+  engine->index_ = *std::move(index);
+  const v1::Index& built = engine->index_;
+  const v1::IndexMemory& memory = built.memory();
+  engine->facts_ = {.name = "nestor",
+                    .index_bytes = {{"first_shell", memory.first_shell()},
+                                    {"later_shells", memory.later_shells()},
+                                    {"norms_scales", memory.norms_scales()},
+                                    {"ids", memory.ids()},
+                                    {"map", memory.map()},
+                                    {"sequences", memory.seqs()},
+                                    {"exact_vectors", memory.exact_vectors()},
+                                    {"model", memory.centroids()}},
+                    .index = absl::StrCat("collection ", collection, ": lists=", built.lists(),
+                                          " coarse_dim=", built.spec().coarse_dim(),
+                                          " shells=", absl::StrJoin(built.spec().shells(), ","),
+                                          " codec=", ToName(built.spec().shell_codec()),
+                                          " unbuilt=", built.unbuilt())};
+  return engine;
+}
+
+PlanSpace ServerEngine::Space(uint32_t k) const {
+  std::vector<uint32_t> shells(index_.spec().shells().begin(), index_.spec().shells().end());
+  if (shells.empty()) shells.push_back(set_.dim());
+  return PlanSpaceOf(set_.nesting(), shells, index_.lists(), k);
+}
+
+absl::StatusOr<EnginePass> ServerEngine::Run(const std::string& setting,
+                                             const PassOptions& options) {
+  v1::SearchRequest single;
+  v1::BatchSearchRequest batch;
+  absl::Status status = batch_ == 0 ? SetHow(setting, &single) : SetHow(setting, &batch);
+  if (!status.ok()) return status;
+  single.set_collection(collection_);
+  single.set_limit(options.k);
+  batch.set_collection(collection_);
+  batch.set_limit(options.k);
+  absl::StatusOr<EnginePass> done =
+      batch_ == 0 ? RunSingly(single, options) : RunInBatches(batch, options);
+  if (done.ok() && done->plan.empty()) done->plan = setting;
+  return done;
+}
+
+absl::StatusOr<EnginePass> ServerEngine::RunSingly(const v1::SearchRequest& request,
+                                                   const PassOptions& options) {
+  Costs costs;
+  absl::StatusOr<Pass> pass =
+      RunPass(options, set_.queries(), /*with_scores=*/true,
+              [&](int, uint32_t q, std::span<uint64_t> ids, std::span<float> scores) {
+                thread_local v1::SearchRequest own;
+                own = request;
+                const std::span<const float> query = set_.query(q);
+                own.mutable_vector()->mutable_floats()->mutable_values()->Assign(query.begin(),
+                                                                                 query.end());
+                const absl::StatusOr<v1::SearchResponse> response = client_.Search(own);
+                if (!response.ok()) return response.status();
+                const bool exact = ScoresAreExact(request.has_exact(), response->has_plan_used(),
+                                                  response->plan_used()) &&
+                                   response->score_dim() == set_.dim();
+                const size_t n = std::min(ids.size(), static_cast<size_t>(response->hits_size()));
+                for (size_t i = 0; i < n; ++i) {
+                  const v1::Hit& hit = response->hits(static_cast<int>(i));
+                  ids[i] = hit.id().num();
+                  // A score that is not exact must not count: NaN is as good as nothing.
+                  scores[i] = exact ? hit.score() : std::numeric_limits<float>::quiet_NaN();
+                }
+                costs.Add(*response);
+                return absl::OkStatus();
+              });
+  if (!pass.ok()) return pass.status();
+  return EnginePass{
+      .pass = *std::move(pass), .plan = costs.PlanOr(""), .stages = costs.Means(pass->answered)};
+}
+
+absl::StatusOr<EnginePass> ServerEngine::RunInBatches(const v1::BatchSearchRequest& request,
+                                                      const PassOptions& options) {
+  const std::vector<uint32_t> queries = QueriesOf(options.half, set_.queries());
+  const uint32_t batches = (static_cast<uint32_t>(queries.size()) + batch_ - 1) / batch_;
+  Costs costs;
+  EnginePass done;
+  done.pass.ids.assign(queries.size() * options.k, kNoId);
+  // Each batch is a run of an inner pass; its hits go straight into the outer one, once.
+  std::vector<std::atomic<bool>> kept(batches);
+  const PassOptions runs{.half = Half::kAll,
+                         .k = 1,
+                         .threads = options.threads,
+                         .min_runs = (options.min_runs + batch_ - 1) / batch_};
+  absl::StatusOr<Pass> pass =
+      RunPass(runs, batches, /*with_scores=*/false,
+              [&](int, uint32_t b, std::span<uint64_t>, std::span<float>) {
+                v1::BatchSearchRequest own = request;
+                const size_t first = size_t{b} * batch_;
+                const size_t n = std::min<size_t>(batch_, queries.size() - first);
+                own.mutable_queries()->set_dtype(v1::DTYPE_F32);
+                std::string* data = own.mutable_queries()->mutable_data();
+                for (size_t i = first; i < first + n; ++i) {
+                  const std::span<const float> query = set_.query(queries[i]);
+                  data->append(reinterpret_cast<const char*>(query.data()), query.size_bytes());
+                }
+                const absl::StatusOr<v1::BatchSearchResponse> response = client_.BatchSearch(own);
+                if (!response.ok()) return response.status();
+                if (static_cast<size_t>(response->counts_size()) != n) {
+                  return absl::InternalError(absl::StrCat(
+                      "BatchSearch answered ", response->counts_size(), " of ", n, " queries"));
+                }
+                costs.Add(*response);
+                if (kept[b].exchange(true)) return absl::OkStatus();
+                int hit = 0;
+                for (size_t i = 0; i < n; ++i) {
+                  const uint32_t count = response->counts(static_cast<int>(i));
+                  for (uint32_t h = 0; h < count && hit < response->ids().nums_size(); ++h, ++hit) {
+                    if (h < options.k)
+                      done.pass.ids[(first + i) * options.k + h] = response->ids().nums(hit);
+                  }
+                }
+                return absl::OkStatus();
+              });
+  if (!pass.ok()) return pass.status();
+  const uint64_t rounds = pass->micros.size() / batches;
+  done.pass.k = options.k;
+  done.pass.queries = static_cast<uint32_t>(queries.size());
+  done.pass.micros = std::move(pass->micros);
+  done.pass.wall_s = pass->wall_s;
+  done.pass.answered = rounds * queries.size();
+  done.plan = costs.PlanOr("");
+  done.stages = costs.Means(done.pass.answered);
+  return done;
+}
+
+}  // namespace nestor
