@@ -9,6 +9,9 @@
 namespace nestor {
 namespace {
 
+// Never given out: it ends the range of all uids.
+constexpr uint32_t kNoUid = 0xffffffffu;
+
 absl::Status NoCollection(absl::string_view name) {
   return absl::NotFoundError(absl::StrCat("no collection \"", name, "\""));
 }
@@ -52,10 +55,14 @@ absl::Status Engine::Rep::LoadCollections() {
   }
   // Loaded at the end of the scan, which then holds no files while the loads take their time.
   std::vector<std::pair<uint32_t, std::string>> records;
-  Scan scan = store_->NewScan(Family::kMeta, UidBegin(1), UidBegin(next_uid_));
+  Scan scan = store_->NewScan(Family::kMeta, UidBegin(1), UidBegin(kNoUid));
   for (; scan.Valid(); scan.Next()) {
     absl::StatusOr<MetaKeyParts> key = ParseMetaKey(scan.key());
     if (!key.ok()) return key.status();
+    if (key->uid >= next_uid_) {
+      return absl::DataLossError(
+          absl::StrCat("collection uid ", key->uid, " is used and the next uid is ", next_uid_));
+    }
     if (key->kind == MetaKind::kCollection) records.emplace_back(key->uid, scan.value());
   }
   if (!scan.status().ok()) return scan.status();
@@ -119,7 +126,7 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const Collection
     }
   }
   const uint32_t uid = next_uid_;
-  if (uid == 0xffffffffu) return absl::ResourceExhaustedError("no collection uid is left");
+  if (uid == kNoUid) return absl::ResourceExhaustedError("no collection uid is left");
   LoadedCollection empty;
   empty.generation = NewGeneration(spec);
   Batch batch(store_.get());

@@ -466,6 +466,19 @@ TEST_F(EngineTest, DamagedPointIsReported) {
   engine_.reset();
 }
 
+TEST_F(EngineTest, CollectionsWithoutTheirCounterAreReported) {
+  engine_.reset();
+  {
+    StoreOptions store_options;
+    store_options.data_dir = dir_.path();
+    const std::unique_ptr<Store> store = *Store::Open(store_options);
+    Batch batch(store.get());
+    batch.Delete(Family::kMeta, NextUidKey());
+    ASSERT_TRUE(store->Write(std::move(batch), true).ok());
+  }
+  EXPECT_THAT(Engine::Open(options_).status(), Fails(absl::StatusCode::kDataLoss, "uid 1"));
+}
+
 TEST_F(EngineTest, RestartRemovesWhatACrashLeft) {
   oracle_.Upsert(engine_.get(), 0, 1200, 1);
   IndexSpec index;
