@@ -11,14 +11,20 @@
 
 namespace nestor {
 
+// What fast means: qps of passes that were repeated, steady_qps of a sweep's single ones.
+using Speed = double Measurement::*;
+
 // The fastest with recall >= `recall`, if there is one.
-std::optional<size_t> Fastest(std::span<const Measurement> measured, double recall);
+std::optional<size_t> Fastest(std::span<const Measurement> measured, double recall,
+                              Speed speed = &Measurement::qps);
 
 // The `n` fastest of these, fastest first; fewer where fewer have the recall.
-std::vector<size_t> FastestFew(std::span<const Measurement> measured, double recall, size_t n);
+std::vector<size_t> FastestFew(std::span<const Measurement> measured, double recall, size_t n,
+                               Speed speed = &Measurement::qps);
 
-// Those that no other beats in both recall and QPS, by ascending recall.
-std::vector<size_t> Frontier(std::span<const Measurement> measured);
+// Those that no other beats in both recall and speed, by ascending recall.
+std::vector<size_t> Frontier(std::span<const Measurement> measured,
+                             Speed speed = &Measurement::qps);
 
 }  // namespace nestor
 

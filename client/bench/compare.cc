@@ -11,8 +11,11 @@
 namespace nestor {
 namespace {
 
-// A sweep's single passes are noisy: so many of the fastest are measured again, so many times.
-constexpr size_t kFinalists = 4;
+// A sweep's single passes are noisy: so many of an engine's fastest settings for each recall, and
+// those of Nestor's frontier from a recall on, are measured again, so many times.
+constexpr size_t kNestorFinalists = 6;
+constexpr size_t kBaselineFinalists = 2;
+constexpr double kLeastFrontierRecall = 0.8;
 constexpr int kFinalistPasses = 3;
 // A baseline's thorough settings are slow; past this recall they serve no target.
 constexpr double kEnoughRecall = 0.998;
@@ -96,14 +99,20 @@ class Comparing {
 
   // The fastest setting of an engine for each recall, on the even queries.
   absl::StatusOr<std::vector<std::vector<Candidate>>> Choose(
-      const std::vector<std::vector<Measurement>>& swept) const {
+      const std::vector<std::vector<Measurement>>& swept, Comparison* result) const {
     std::vector<Candidate> finalists;
     std::vector<size_t> owner;  // engine of each
     for (size_t e = 0; e < engines_.size(); ++e) {
       std::vector<std::string> settings;
       for (double recall : options_.recalls) {
-        for (size_t i : FastestFew(swept[e], recall, kFinalists))
+        const size_t few = e == 0 ? kNestorFinalists : kBaselineFinalists;
+        for (size_t i : FastestFew(swept[e], recall, few, &Measurement::steady_qps))
           settings.push_back(swept[e][i].setting);
+      }
+      if (e == 0) {
+        for (size_t i : Frontier(swept[e], &Measurement::steady_qps)) {
+          if (swept[e][i].recall >= kLeastFrontierRecall) settings.push_back(swept[e][i].setting);
+        }
       }
       std::sort(settings.begin(), settings.end());
       settings.erase(std::unique(settings.begin(), settings.end()), settings.end());
@@ -116,17 +125,18 @@ class Comparing {
     absl::StatusOr<std::vector<Measurement>> again =
         Passes(finalists, Half::kEven, kFinalistPasses);
     if (!again.ok()) return again.status();
-    std::vector<std::vector<Candidate>> chosen;
-    for (double recall : options_.recalls) {
-      chosen.emplace_back();
-      for (size_t e = 0; e < engines_.size(); ++e) {
-        std::vector<Measurement> own;
-        for (size_t i = 0; i < finalists.size(); ++i) {
-          if (owner[i] == e) own.push_back((*again)[i]);
-        }
-        const std::optional<size_t> best = Fastest(own, recall);
-        if (best) chosen.back().push_back({engines_[e], own[*best].setting});
+    std::vector<std::vector<Candidate>> chosen(options_.recalls.size());
+    for (size_t e = 0; e < engines_.size(); ++e) {
+      std::vector<Measurement> own;
+      for (size_t i = 0; i < finalists.size(); ++i) {
+        if (owner[i] == e) own.push_back((*again)[i]);
       }
+      for (size_t r = 0; r < options_.recalls.size(); ++r) {
+        const std::optional<size_t> best = Fastest(own, options_.recalls[r]);
+        if (best) chosen[r].push_back({engines_[e], own[*best].setting});
+      }
+      if (e > 0) continue;
+      for (size_t i : Frontier(own)) result->frontier.push_back(own[i]);
     }
     return chosen;
   }
@@ -134,7 +144,7 @@ class Comparing {
   // The chosen settings and the default plan on the odd queries, all engines in turn.
   absl::Status MeasureChosen(const std::vector<std::vector<Measurement>>& swept,
                              Comparison* result) const {
-    const absl::StatusOr<std::vector<std::vector<Candidate>>> chosen = Choose(swept);
+    const absl::StatusOr<std::vector<std::vector<Candidate>>> chosen = Choose(swept, result);
     if (!chosen.ok()) return chosen.status();
     std::vector<Candidate> all = {{engines_[0], "default"}};
     for (const std::vector<Candidate>& candidates : *chosen)

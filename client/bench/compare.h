@@ -38,8 +38,9 @@ struct AtRecall {
 struct Comparison {
   std::vector<AtRecall> at_recalls;         // empty where plans were given
   std::optional<Measurement> default_plan;  // Nestor without a plan, on the odd queries
-  std::vector<Measurement> frontier;        // of Nestor's sweep, on the even queries
-  std::vector<Measurement> baseline_frontiers;
+  // On the even queries, by ascending recall: of Nestor's sweep (measured again, as the sweep's
+  // single passes are noisy) and of the baselines' (single passes).
+  std::vector<Measurement> frontier, baseline_frontiers;
   std::vector<Measurement> plans;  // those that were given
 };
 

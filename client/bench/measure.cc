@@ -1,6 +1,7 @@
 #include "client/bench/measure.h"
 
 #include <algorithm>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -58,6 +59,14 @@ std::optional<double> Measurement::MultiplyAdds() const {
   return SumOf(stages, &StageMean::multiply_adds);
 }
 
+double SteadyQps(std::vector<float> micros, int threads) {
+  const size_t kept = micros.size() - micros.size() / 20;
+  std::nth_element(micros.begin(), micros.begin() + static_cast<ptrdiff_t>(kept - 1), micros.end());
+  const double sum =
+      std::accumulate(micros.begin(), micros.begin() + static_cast<ptrdiff_t>(kept), 0.0);
+  return threads * 1e6 * static_cast<double>(kept) / sum;
+}
+
 absl::StatusOr<std::vector<Measurement>> MeasureAlternating(
     const Dataset& set, const std::vector<Candidate>& candidates, const PassOptions& options,
     int passes) {
@@ -85,6 +94,7 @@ absl::StatusOr<std::vector<Measurement>> MeasureAlternating(
                 .k = options.k,
                 .threads = options.threads,
                 .qps = Median(qps[c]),
+                .steady_qps = SteadyQps(micros[c], options.threads),
                 .p50_us = Quantile(micros[c], 0.5),
                 .p99_us = Quantile(micros[c], 0.99),
                 .stages = std::move(run->stages)};

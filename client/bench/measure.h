@@ -25,8 +25,11 @@ struct Measurement {
   double recall = 0;
   std::optional<double> accuracy_1nn;  // where the set has labels
   double qps = 0;                      // median of the passes
-  double p50_us = 0, p99_us = 0;       // over the runs of all passes
-  std::vector<StageMean> stages;       // empty where the engine does not count
+  // The same without the slowest 5 % of the runs: what a sweep ranks its single passes by, as one
+  // interruption of the machine would spoil the mean of a short pass.
+  double steady_qps = 0;
+  double p50_us = 0, p99_us = 0;  // over the runs of all passes
+  std::vector<StageMean> stages;  // empty where the engine does not count
 
   std::optional<double> BytesPerQuery() const;
   std::optional<double> MultiplyAdds() const;
@@ -37,6 +40,9 @@ struct Candidate {
   Engine* engine = nullptr;
   std::string setting;
 };
+
+// QPS of `threads` threads by the mean latency of all runs but the slowest 5 %.
+double SteadyQps(std::vector<float> micros, int threads);
 
 // `passes` rounds, each with one pass of every candidate in turn, so that whatever slows the
 // machine for a while meets all engines alike. In the order of the candidates.

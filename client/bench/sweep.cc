@@ -162,7 +162,7 @@ absl::StatusOr<std::vector<Measurement>> SweepPlans(const PlanSpace& space,
   for (double recall : options.recalls) {
     std::string improved;
     for (int round = 0; round < options.rounds; ++round) {
-      const std::optional<size_t> best = Fastest(measured, recall);
+      const std::optional<size_t> best = Fastest(measured, recall, &Measurement::steady_qps);
       if (!best || measured[*best].setting == improved) break;
       improved = measured[*best].setting;
       const absl::StatusOr<Plan> plan = ParsePlan(improved);

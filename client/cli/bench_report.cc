@@ -151,9 +151,8 @@ std::string FrontierText(const BenchReport& report) {
     table.back().push_back(ChosenFor(report, m));
   }
   if (table.size() == 1) return "";
-  return absl::StrFormat(
-      "frontier of the sweep, even queries, one pass each, recall@%d >= %.1f:\n%s", report.k,
-      kLeastRecall, FormatTable(table));
+  return absl::StrFormat("frontier of the sweep, even queries, recall@%d >= %.1f:\n%s", report.k,
+                         kLeastRecall, FormatTable(table));
 }
 
 std::string PlansText(const BenchReport& report) {
