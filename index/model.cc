@@ -62,6 +62,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
   }
   const char* p = bytes.data() + kHeaderBytes;
   for (std::vector<float>* part : {&model->centroids, &model->means}) {
+    if (part->empty()) continue;  // an untrained model; memcpy takes no null
     std::memcpy(part->data(), p, part->size() * sizeof(float));
     p += part->size() * sizeof(float);
     for (float v : *part) {
