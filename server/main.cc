@@ -86,6 +86,7 @@ int Serve(const Options& options, StopSignals* signals) {
   Log(LogLevel::kInfo, "stopped",
       {{"uptime_seconds", Since(start)},
        {"searches", counters.search_micros.count()},
+       {"search_queue_p50_us", counters.search_queue_micros.Quantile(0.5)},
        {"search_p50_us", counters.search_micros.Quantile(0.5)},
        {"search_p99_us", counters.search_micros.Quantile(0.99)},
        {"search_outside_stages_p50_us", counters.search_overhead_micros.Quantile(0.5)}});

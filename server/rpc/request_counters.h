@@ -59,8 +59,9 @@ class RequestCounters {
   // Calls `visit` for every pair that happened, ordered by method, then by the status' name.
   void Visit(const std::function<void(Method, absl::StatusCode, uint64_t)>& visit) const;
 
-  // Searches that succeeded: from the handler's entry to its Finish, and that less the time in the
-  // stages.
+  // Searches that succeeded: from the handler's entry to a search thread; to Finish; and that less
+  // the time in the stages.
+  TimeHistogram search_queue_micros;
   TimeHistogram search_micros;
   TimeHistogram search_overhead_micros;
 

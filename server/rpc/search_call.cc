@@ -21,9 +21,10 @@ absl::Status AtQuery(const v1::SearchRequest& request, const absl::Status& statu
 }  // namespace
 
 void SearchCall::RunOn(SearchView view) {
+  const auto begun = std::chrono::steady_clock::now();
   SearchReply& found = SearchMemory::OfThread().reply;
   const absl::Status status = Search(view, &found);
-  if (status.ok()) Observe(found);
+  if (status.ok()) Observe(found, begun);
   Complete(status);
 }
 
@@ -73,11 +74,13 @@ absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
   return FromSearchReply(found, schema.dtype, search.output, choice, reply_);
 }
 
-void SearchCall::Observe(const SearchReply& found) {
+void SearchCall::Observe(const SearchReply& found, std::chrono::steady_clock::time_point begun) {
+  using Micros = std::chrono::duration<double, std::micro>;
   const auto spent = std::chrono::steady_clock::now() - entered();
-  const double micros = std::chrono::duration<double, std::micro>(spent).count();
+  const double micros = Micros(spent).count();
   double stages = 0;
   for (const StageCost& cost : found.stages) stages += cost.micros;
+  backend().counters.search_queue_micros.Record(Micros(begun - entered()).count());
   backend().counters.search_micros.Record(micros);
   backend().counters.search_overhead_micros.Record(micros - stages);
   if (backend().slow_query.count() == 0 || spent < backend().slow_query) return;

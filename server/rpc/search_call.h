@@ -20,7 +20,7 @@ class SearchCall final : public SnapshotCall {
   void RunOn(SearchView view) override;
   absl::Status Search(const SearchView& view, SearchReply* found);
   // Counts the time spent and logs what was slow.
-  void Observe(const SearchReply& found);
+  void Observe(const SearchReply& found, std::chrono::steady_clock::time_point begun);
 
   const v1::SearchRequest& request_;
   v1::SearchResponse* const reply_;
