@@ -47,8 +47,8 @@ class Comparing {
           e == 0 ? SweepNestor(space) : SweepBaseline(engines_[e]);
       if (!sweep.ok()) return sweep.status();
       swept[e] = *std::move(sweep);
-      std::vector<Measurement>& frontier = e == 0 ? result.frontier : result.baseline_frontiers;
-      for (size_t i : Frontier(swept[e])) frontier.push_back(swept[e][i]);
+      if (e == 0) continue;  // its frontier is measured again
+      for (size_t i : Frontier(swept[e])) result.baseline_frontiers.push_back(swept[e][i]);
     }
     absl::Status status = MeasureChosen(swept, &result);
     if (!status.ok()) return status;

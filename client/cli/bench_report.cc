@@ -60,6 +60,13 @@ std::string HeadText(const BenchReport& report) {
   return text + MemoryText(report);
 }
 
+// What the stages took, without what is around them: a server's calls, say.
+double StageMicros(const Measurement& m) {
+  double micros = 0;
+  for (const StageMean& stage : m.stages) micros += stage.micros;
+  return micros;
+}
+
 std::vector<std::string> Row(const Measurement& m, bool labels) {
   std::vector<std::string> row = {m.engine,
                                   m.plan,
@@ -67,6 +74,7 @@ std::vector<std::string> Row(const Measurement& m, bool labels) {
                                   Number(m.qps),
                                   Micros(m.p50_us),
                                   Micros(m.p99_us),
+                                  m.stages.empty() ? "" : Micros(StageMicros(m)),
                                   Number(m.BytesPerQuery()),
                                   Number(m.MultiplyAdds())};
   if (labels) row.push_back(absl::StrFormat("%.4f", m.accuracy_1nn.value_or(0)));
@@ -74,9 +82,9 @@ std::vector<std::string> Row(const Measurement& m, bool labels) {
 }
 
 std::vector<std::string> RowHead(uint32_t k, bool labels) {
-  std::vector<std::string> head = {"engine",      "plan",         absl::StrCat("recall@", k),
-                                   "QPS",         "p50 us",       "p99 us",
-                                   "bytes/query", "multiply-adds"};
+  std::vector<std::string> head = {"engine",    "plan",        absl::StrCat("recall@", k),
+                                   "QPS",       "p50 us",      "p99 us",
+                                   "stages us", "bytes/query", "multiply-adds"};
   if (labels) head.push_back("1-NN");
   return head;
 }

@@ -27,6 +27,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -370,9 +371,30 @@ TEST(Compare, ChoosesOnTheEvenAndReportsOnTheOddQueries) {
   EXPECT_EQ(chosen.passes, 3);
   EXPECT_NEAR(chosen.recall, 0.2, 1e-12);
   EXPECT_EQ(result->default_plan->half, Half::kOdd);
+  EXPECT_THAT(result->baseline_frontiers, Each(Field(&Measurement::half, Half::kEven)));
   // Settings that were not chosen never saw the odd queries.
   EXPECT_THAT(other.runs, Not(Contains("hnswlib ef=1024 odd")));
   EXPECT_THAT(other.runs, Contains("hnswlib ef=1024 even"));
+}
+
+TEST(Compare, MeasuresTheFrontierAgain) {
+  const std::unique_ptr<Dataset> set = Sample();
+  FakeEngine nestor("nestor", [](const std::string& setting, uint32_t) -> uint32_t {
+    return setting == "default" || ParsePlan(setting)->coarse.probes < 10 ? 8 : 9;
+  });
+  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, 100, 10);
+  const absl::StatusOr<Comparison> result =
+      Compare(*set, {&nestor}, space, {.recalls = {0.85}, .random_plans = 30, .min_runs = 1});
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_FALSE(result->frontier.empty());
+  for (const Measurement& m : result->frontier) {
+    EXPECT_EQ(m.half, Half::kEven);
+    EXPECT_EQ(m.passes, 3);
+  }
+  for (size_t i = 1; i < result->frontier.size(); ++i) {
+    EXPECT_LT(result->frontier[i - 1].recall, result->frontier[i].recall);
+    EXPECT_GT(result->frontier[i - 1].qps, result->frontier[i].qps);
+  }
 }
 
 TEST(Compare, PlansThatAreGivenAreMeasuredOnAllQueries) {
