@@ -209,6 +209,52 @@ TEST_F(ApiTest, ListingPagesThroughAllPointsInOrder) {
   EXPECT_EQ(ids, wanted);
 }
 
+TEST_F(ApiTest, PagesEndEarlyAndLongRepliesAreRefused) {
+  constexpr uint64_t kPoints = 600;
+  for (uint64_t first = 0; first < kPoints; first += 200) {
+    v1::UpsertPointsRequest upsert = MakeUpsert("c", first, 200, kDim);
+    for (v1::Point& point : *upsert.mutable_points()) {
+      (*point.mutable_attributes())["s"].set_string_value(std::string(65536, 'x'));
+    }
+    v1::UpsertPointsResponse wrote;
+    ASSERT_THAT(
+        CallStub(stubs().points.get(), &v1::PointService::Stub::UpsertPoints, upsert, &wrote),
+        IsOk());
+  }
+  v1::ListPointsRequest list;
+  list.set_collection("c");
+  list.set_page_size(1000);
+  list.mutable_output()->add_attributes("*");
+  uint64_t listed = 0;
+  int pages = 0;
+  do {
+    v1::ListPointsResponse page;
+    ASSERT_THAT(CallStub(stubs().points.get(), &v1::PointService::Stub::ListPoints, list, &page),
+                IsOk());
+    for (const v1::Point& point : page.points()) EXPECT_EQ(point.id().num(), listed++);
+    ++pages;
+    list.set_page_token(page.next_page_token());
+  } while (!list.page_token().empty());
+  EXPECT_EQ(listed, kPoints);
+  EXPECT_GT(pages, 1);
+
+  v1::GetPointsRequest get;
+  get.set_collection("c");
+  get.mutable_output()->add_attributes("s");
+  for (uint64_t i = 0; i < 2 * kPoints; ++i) get.add_ids()->set_num(i % kPoints);
+  v1::GetPointsResponse got;
+  const grpc::Status status =
+      CallStub(stubs().points.get(), &v1::PointService::Stub::GetPoints, get, &got);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("of 1200 points take"));
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("67108864"));
+
+  v1::SearchRequest search = MakeSearch("c", VectorOf(1, kDim), 600);
+  search.mutable_exact();
+  search.mutable_output()->add_attributes("s");
+  EXPECT_EQ(Search(search).hits_size(), 600) << "39 MB are no problem";
+}
+
 TEST_F(ApiTest, SearchFindsTheNearestByVectorAndById) {
   Upsert(0, 200);
   v1::SearchRequest request = MakeSearch("c", VectorOf(17, kDim), 3);
@@ -359,6 +405,7 @@ TEST_F(ApiTest, BuildingIsAnOperationAndSearchesGoOn) {
               IsOk());
   EXPECT_EQ(index.state(), v1::Index::STATE_READY);
   EXPECT_EQ(index.generation(), 1u);
+  EXPECT_EQ(index.built_micros(), done.finished_micros());
   EXPECT_EQ(index.lists(), 8u);
   EXPECT_EQ(index.unbuilt(), 0u);
   EXPECT_GT(index.memory().first_shell(), 0u);

@@ -1,5 +1,6 @@
 // Health, reflection, loading, overload, cancellation and deadlines.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -86,6 +87,40 @@ TEST(HealthTest, CallsAreUnavailableWhileLoading) {
   v1::StreamUpsertResponse reply;
   EXPECT_FALSE(stream->Read(&reply));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST(HealthTest, ReflectionListsTheServices) {
+  TestServer server;
+  grpc::GenericStub stub(server.stubs().channel);
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  const auto next = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  call->StartCall(nullptr);
+  ASSERT_TRUE(next());
+  // ServerReflectionRequest{list_services: "*"}, field 7.
+  const grpc::Slice request("\x3a\x01*", 3);
+  call->Write(grpc::ByteBuffer(&request, 1), nullptr);
+  ASSERT_TRUE(next());
+  grpc::ByteBuffer reply;
+  call->Read(&reply, nullptr);
+  ASSERT_TRUE(next());
+  grpc::Slice text;
+  ASSERT_TRUE(reply.DumpToSingleSlice(&text).ok());
+  const std::string services(reinterpret_cast<const char*>(text.begin()), text.size());
+  for (const char* service : kServices) EXPECT_THAT(services, HasSubstr(service));
+  EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+  grpc::Status status;
+  context.TryCancel();
+  call->Finish(&status, nullptr);
+  next();
+  queue.Shutdown();
 }
 
 TEST(HealthTest, TwoServersCannotShareAPort) {
