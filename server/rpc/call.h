@@ -39,6 +39,9 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
  private:
   void OnCancel() final { cancelled_.store(true, std::memory_order_relaxed); }
   void OnDone() final;
+  // Neither reaction blocks or takes long: gRPC need not hand them to another thread, which costs
+  // 10 us of CPU a call.
+  bool InternalInlineable() final { return true; }
 
   const std::chrono::steady_clock::time_point entered_ = std::chrono::steady_clock::now();
   Backend* const backend_;
