@@ -23,8 +23,8 @@ struct CompareOptions {
   std::vector<std::string> plans;  // of Nestor, measured on all queries; none: it sweeps
   std::vector<double> recalls = {0.90, 0.95, 0.99};
   int random_plans = 200;
-  int passes = 5;            // of what is reported
-  uint32_t min_runs = 1000;  // of a pass, see PassOptions
+  int passes = 5;           // of what is reported
+  uint32_t min_runs = 750;  // of a pass, see PassOptions
   // What goes on and the fraction of it that is done.
   std::function<void(const std::string& phase, double fraction)> progress;
 };

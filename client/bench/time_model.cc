@@ -1,13 +1,13 @@
 #include "client/bench/time_model.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "index/base/pages.h"
 
 #if defined(__x86_64__)
@@ -66,16 +66,23 @@ double StreamingRead(uint64_t bytes) {
   return best;
 }
 
-uint64_t CacheBytes(int name, uint64_t otherwise) {
-  const long bytes = sysconf(name);
-  return bytes > 0 ? static_cast<uint64_t>(bytes) : otherwise;
+// Of the first CPU. From sysfs, as sysconf adds up the L3s of all sockets on some machines.
+uint64_t CacheBytes(int level, uint64_t otherwise) {
+  for (int index = 0; index < 8; ++index) {
+    const std::string folder = absl::StrCat("/sys/devices/system/cpu/cpu0/cache/index", index, "/");
+    int found = 0;
+    uint64_t kibibytes = 0;
+    std::ifstream(folder + "level") >> found;
+    if (found == level && std::ifstream(folder + "size") >> kibibytes) return kibibytes << 10;
+  }
+  return otherwise;
 }
 
 }  // namespace
 
 std::vector<MemoryLevel> MeasureLevels() {
-  const uint64_t l2 = CacheBytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-  const uint64_t l3 = CacheBytes(_SC_LEVEL3_CACHE_SIZE, 32 << 20);
+  const uint64_t l2 = CacheBytes(2, 1 << 20);
+  const uint64_t l3 = CacheBytes(3, 32 << 20);
   std::vector<MemoryLevel> levels = {
       {.name = "L2", .bytes = l2, .bytes_per_second = StreamingRead(l2 / 2)}};
   if (l3 > l2) {
@@ -83,9 +90,10 @@ std::vector<MemoryLevel> MeasureLevels() {
     levels.push_back(
         {.name = "L3", .bytes = l3, .bytes_per_second = StreamingRead(std::min(4 * l2, l3))});
   }
-  levels.push_back({.name = "DRAM",
-                    .bytes = std::numeric_limits<uint64_t>::max(),
-                    .bytes_per_second = StreamingRead(std::max<uint64_t>(8 * l3, 256 << 20))});
+  levels.push_back(
+      {.name = "DRAM",
+       .bytes = std::numeric_limits<uint64_t>::max(),
+       .bytes_per_second = StreamingRead(std::clamp<uint64_t>(4 * l3, 256 << 20, 1 << 30))});
   return levels;
 }
 

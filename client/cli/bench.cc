@@ -157,8 +157,9 @@ BenchReport ReportOf(const Dataset& set, const CompareOptions& options) {
           .threads = options.threads};
 }
 
+// `levels` is measured when it is first needed.
 absl::Status BenchLocal(const BenchFlags& flags, const DatasetFiles& files,
-                        const std::vector<MemoryLevel>& levels, Session& session) {
+                        std::vector<MemoryLevel>* levels, Session& session) {
   Phases phases(session);
   absl::StatusOr<LocalEngineOptions> local = LocalOptions(flags);
   if (!local.ok()) return local.status();
@@ -191,6 +192,7 @@ absl::Status BenchLocal(const BenchFlags& flags, const DatasetFiles& files,
       PlanSpaceOf((*set)->nesting(), index.spec().shells, index.model().lists, options.k), options);
   phases.End();
   if (!comparison.ok()) return comparison.status();
+  if (levels->empty()) *levels = MeasureLevels();
   BenchReport report = ReportOf(**set, options);
   for (const Engine* engine : engines) report.engines.push_back(engine->facts());
   report.comparison = *std::move(comparison);
@@ -198,7 +200,7 @@ absl::Status BenchLocal(const BenchFlags& flags, const DatasetFiles& files,
                             : index.spec().codec == ShellCodec::kF16 ? 2
                                                                      : 4;
   report.local = LocalFigures{
-      .levels = levels,
+      .levels = *levels,
       .streamed = {.coarse_per_dim = static_cast<double>(index.model().lists),
                    .scan_per_dim = code_bytes * static_cast<double>((*set)->base().rows())}};
   Print(report, flags, session);
@@ -267,9 +269,9 @@ absl::Status Bench(BenchFlags& flags, Session& session) {
       sets = FullSets(flags.data, flags.scaled.empty() ? flags.data + "/scaled" : flags.scaled);
     }
   }
-  const std::vector<MemoryLevel> levels = MeasureLevels();
+  std::vector<MemoryLevel> levels;
   for (const DatasetFiles& files : sets) {
-    if (absl::Status s = BenchLocal(flags, files, levels, session); !s.ok()) return s;
+    if (absl::Status s = BenchLocal(flags, files, &levels, session); !s.ok()) return s;
   }
   return absl::OkStatus();
 }

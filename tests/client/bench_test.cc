@@ -4,8 +4,10 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "client/bench/baseline_engine.h"
 #include "client/bench/choose.h"
 #include "client/bench/compare.h"
 #include "client/bench/local_engine.h"
@@ -14,6 +16,7 @@
 #include "client/bench/suite.h"
 #include "client/bench/sweep.h"
 #include "client/bench/time_model.h"
+#include "client/cli/app.h"
 #include "client/cli/bench_report.h"
 #include "client/passes/pass.h"
 #include "client/passes/wire.h"
@@ -28,9 +31,11 @@ using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::Field;
+using ::testing::FloatEq;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Pointwise;
 using ::testing::SizeIs;
 
 // --- recall ---
@@ -474,6 +479,48 @@ TEST(Dataset, SaysWhichFilesDoNotFit) {
   EXPECT_EQ((*computed)->recall().Count(7, 10, first, {}), 10u);
 }
 
+// --- baselines: the program beside nestor ---
+
+TEST(BaselineEngine, AnswersThroughItsPipe) {
+  const std::unique_ptr<Dataset> set = Sample();
+  for (const std::string name : {kHnswlib, kFaissIvfFlat}) {
+    SCOPED_TRACE(name);
+    absl::StatusOr<std::unique_ptr<BaselineEngine>> engine =
+        BaselineEngine::Build(NESTOR_BASELINES, name, *set, 2);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    EXPECT_GT((*engine)->facts().build_s, 0);
+    EXPECT_EQ((*engine)->facts().index_bytes[0],
+              std::make_pair(std::string("vectors"), uint64_t{6000 * 768 * 4}));
+    const std::vector<std::string> settings = BaselineSettings(name, 10);
+    const auto measured = MeasureAlternating(
+        *set, {{engine->get(), settings.front()}, {engine->get(), settings.back()}},
+        {.half = Half::kOdd, .k = 10, .threads = 2}, 2);
+    ASSERT_TRUE(measured.ok()) << measured.status();
+    EXPECT_GT((*measured)[1].recall, 0.99);
+    EXPECT_GE((*measured)[1].recall, (*measured)[0].recall);
+    EXPECT_THAT((*measured)[1].stages, IsEmpty());
+    EXPECT_THAT(std::string((*engine)->Run("speed=1", {.k = 10}).status().message()),
+                HasSubstr("setting 'speed=1' is not "));
+    EXPECT_TRUE((*engine)->Run(settings.front(), {.k = 10}).ok());  // it goes on
+  }
+}
+
+TEST(BaselineEngine, SettingsGiveKHits) {
+  EXPECT_THAT(BaselineSettings(kHnswlib, 10), SizeIs(17));
+  EXPECT_EQ(BaselineSettings(kHnswlib, 100).front(), "ef=128");
+  EXPECT_THAT(BaselineSettings(kHnswlib, 5000), ElementsAre("ef=5000"));
+  EXPECT_EQ(BaselineSettings(kFaissIvfFlat, 10).back(), "nprobe=256");
+}
+
+TEST(BaselineEngine, SaysHowTheProgramEnded) {
+  const std::unique_ptr<Dataset> set = Sample();
+  EXPECT_EQ(BaselineEngine::Build("/no/such/program", kHnswlib, *set, 1).status().code(),
+            absl::StatusCode::kNotFound);
+  const absl::Status ended = BaselineEngine::Build("/bin/false", kHnswlib, *set, 1).status();
+  EXPECT_EQ(ended.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(ended.message()), HasSubstr("/bin/false ended with exit code 1"));
+}
+
 // --- time model ---
 
 TEST(TimeModel, AddsUpStreamsRowsAndTheFixedCost) {
@@ -571,6 +618,129 @@ TEST(BenchReport, TextShowsRatiosMemoryAndBounds) {
   // 2.5 x 14,200 bytes / 50 GB/s + 12 us = 12.7 us; 50,000 QPS are 20 us.
   EXPECT_THAT(text, HasSubstr("12.7"));
   EXPECT_THAT(text, AllOf(HasSubstr("20.0"), HasSubstr("above")));
+}
+
+TEST(BenchReport, TextOfGivenPlansDoesNotBlameNestorForTargets) {
+  BenchReport report = SomeReport();
+  report.comparison.plans = {report.comparison.at_recalls[0].fastest[0]};
+  EXPECT_THAT(BenchText(report), Not(HasSubstr("none reaches it")));
+}
+
+// --- command lines ---
+
+struct Ran {
+  int code;
+  std::string out, err;
+};
+
+Ran RunCommand(std::vector<std::string> arguments) {
+  std::vector<const char*> argv = {"nestor"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  std::ostringstream out, err;
+  const int code = RunNestor(static_cast<int>(argv.size()), argv.data(), out, err, false);
+  return {code, out.str(), err.str()};
+}
+
+TEST(TruthCommand, ReproducesTheSamplesTruth) {
+  for (const DatasetFiles& files : SampleSets(NESTOR_SOURCE_DIR "/tests/data")) {
+    const std::string prefix = testing::TempDir() + "truth";
+    const Ran ran = RunCommand({"truth", "--base", files.base, "--queries", files.queries,
+                                "--metric", std::string(Name(files.metric)), "--out", prefix});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr("300 queries x 100 of 6,000 rows"));
+    const VectorFile ids = *VectorFile::Open(prefix + ".ids.ibin");
+    const VectorFile scores = *VectorFile::Open(prefix + ".dist.fbin");
+    const VectorFile expected_ids = *VectorFile::Open(files.truth);
+    const VectorFile expected_scores = *VectorFile::Open(files.distances);
+    ASSERT_EQ(ids.rows(), expected_ids.rows());
+    ASSERT_EQ(ids.dim(), expected_ids.dim());
+    std::vector<uint64_t> got(100), wanted(100);
+    std::vector<float> got_scores(100), wanted_scores(100);
+    for (uint64_t q = 0; q < ids.rows(); ++q) {
+      SCOPED_TRACE(absl::StrCat(files.name, " query ", q));
+      ASSERT_TRUE(ids.ReadIds(q, got).ok());
+      ASSERT_TRUE(expected_ids.ReadIds(q, wanted).ok());
+      EXPECT_EQ(got, wanted);
+      scores.ReadF32(q, got_scores);
+      expected_scores.ReadF32(q, wanted_scores);
+      EXPECT_THAT(got_scores, Pointwise(FloatEq(), wanted_scores));
+    }
+  }
+}
+
+TEST(TruthCommand, SaysWhatIsWrong) {
+  const std::vector<std::string> files = {"--base",    kSampleFiles.base,
+                                          "--queries", kSampleFiles.queries,
+                                          "--out",     testing::TempDir() + "none"};
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "truth");
+    arguments.insert(arguments.end(), files.begin(), files.end());
+    return RunCommand(arguments);
+  };
+  EXPECT_EQ(run({"--metric", "hamming"}).code, 2);
+  EXPECT_EQ(run({}).code, 2);
+  const Ran deep = run({"--metric", "l2", "-k", "6001"});
+  EXPECT_EQ(deep.code, 1);
+  EXPECT_THAT(deep.err, HasSubstr("k 6001 is outside 1..6000"));
+  EXPECT_FALSE(VectorFile::Open(testing::TempDir() + "none.ids.ibin").ok());
+}
+
+TEST(BenchCommand, PrintsOneJsonObjectALine) {
+  const Ran ran = RunCommand({"bench",        "--local",
+                              "--base",       kSampleFiles.base,
+                              "--queries",    kSampleFiles.queries,
+                              "--truth",      kSampleFiles.truth,
+                              "--metric",     "l2",
+                              "--nesting",    "64,128,768",
+                              "--lists",      "32",
+                              "--coarse-dim", "64",
+                              "--plan",       "default",
+                              "--plan",       "coarse=64:32,scan=128:50,rescore",
+                              "--plan",       "exact=64",
+                              "--passes",     "1",
+                              "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  std::istringstream lines(ran.out);
+  std::vector<Json> rows;
+  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
+  ASSERT_THAT(rows, SizeIs(3));
+  EXPECT_EQ(rows[0]["default"], true);
+  EXPECT_EQ(rows[1]["plan"], "coarse=64:32,scan=128:50,rescore");
+  EXPECT_EQ(rows[1]["queries"], 300);
+  EXPECT_EQ(rows[1]["index"], "lists=32 coarse_dim=64 shells=128,768 codec=int8 dtype=f16");
+  EXPECT_EQ(rows[2]["plan"], "exact=64");
+  EXPECT_NEAR(rows[2]["recall"], 0.799, 0.002);
+}
+
+TEST(BenchCommand, SaysWhatIsWrong) {
+  const auto code = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "bench");
+    const Ran ran = RunCommand(arguments);
+    EXPECT_THAT(ran.out, IsEmpty());
+    EXPECT_THAT(ran.err, Not(IsEmpty()));
+    return ran.code;
+  };
+  const std::string base = kSampleFiles.base, queries = kSampleFiles.queries;
+  EXPECT_EQ(code({"--local", "--base", base}), 2);
+  EXPECT_EQ(code({"--local", "--base", base, "--queries", queries}), 2);  // no metric
+  EXPECT_EQ(code({"--base", base, "--queries", queries}), 2);
+  EXPECT_EQ(code({"--local", "--collection", "c"}), 2);
+  EXPECT_EQ(code({"--collection", "c", "--queries", queries}), 2);  // no truth
+  const std::vector<std::string> local = {"--local", "--base",          base, "--queries", queries,
+                                          "--truth", kSampleFiles.truth};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), local.begin(), local.end());
+    return code(more);
+  };
+  EXPECT_EQ(with({"--metric", "hamming"}), 2);
+  EXPECT_EQ(with({"--metric", "l2", "--dtype", "f64"}), 2);
+  EXPECT_EQ(with({"--metric", "l2", "--codec", "int4"}), 2);
+  EXPECT_EQ(with({"--metric", "l2", "--baselines", "annoy"}), 2);
+  EXPECT_EQ(with({"--metric", "l2", "--labels", "one.ibin"}), 2);
+  EXPECT_EQ(with({"--metric", "l2", "-k", "101"}), 1);
+  EXPECT_EQ(with({"--metric", "l2", "--coarse-dim", "65"}), 1);
+  EXPECT_EQ(with({"--metric", "l2", "--plan", "coarse=64:8"}), 1);
+  EXPECT_EQ(with({"--metric", "l2", "--plan", "coarse=64:8,scan=64:9"}), 1);
 }
 
 }  // namespace
