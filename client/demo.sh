@@ -52,7 +52,10 @@ stop_server() {
 # Shows a command of the client and runs it.
 run() {
   local arg shown=
-  for arg in "$@"; do shown+=" $(printf '%q' "$arg")"; done
+  for arg in "$@"; do
+    [[ $arg =~ ^[A-Za-z0-9_./:=,-]+$ ]] || arg=$(printf '%q' "$arg")
+    shown+=" $arg"
+  done
   printf '\n$ nestor%s\n' "$shown"
   "$nestor" "$@" --server "$address" || fail "nestor $1 ended with exit code $?"
 }
@@ -67,13 +70,13 @@ say "A collection of 6,000 package descriptions, 768 dims, any prefix of which i
 run create "$kName" --dim 768 --nesting 8,16,32,64,128,256,512,768 --metric dot --dtype f16 \
   --attribute name:string --attribute source:string --attribute section:string --attribute arch:string \
   --attribute installed_kib:int64 --attribute n_depends:int64 --attribute downloads_month:int64 \
-  --attribute major:int64 --attribute scoped:bool --attribute tags:string_list
+  --attribute major:int64 --attribute scoped:bool --attribute tags:string-list
 run load "$kName" "$kData/base.f16bin" --attributes "$kData/attributes.jsonl" --no-build
 run build "$kName" --lists 128 --coarse-dim 64 --shells 64,128,256,768
 
 readonly kQuery=2
 say "Searching for: $(query_text "$kQuery")"
-search=(search "$kName" --query "$kData/query.f16bin" --row "$kQuery" -k 5)
+search=(search "$kName" --file "$kData/query.f16bin" --row "$kQuery" -k 5)
 echo "(1) no plan named: the server chooses"
 run "${search[@]}"
 echo "(2) lists chosen by 64 dims, scanned by 128, refined by 256, the last 30 rescored by all 768"
