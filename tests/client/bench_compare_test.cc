@@ -1,0 +1,253 @@
+// Comparisons from end to end: engines made up for the purpose, the index in this process, the
+// baselines in theirs.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/bench/baseline_engine.h"
+#include "client/bench/compare.h"
+#include "client/bench/local_engine.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/bench_testutil.h"
+
+namespace nestor {
+namespace {
+
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+// Answers a query with so many of the truth's rows, and rows that do not exist behind them.
+class FakeEngine : public Engine {
+ public:
+  using Right = std::function<uint32_t(const std::string& setting, uint32_t query)>;
+
+  FakeEngine(std::string name, Right right)
+      : facts_{.name = std::move(name), .index_bytes = {{"all", 10}}, .build_s = 1.5},
+        right_(std::move(right)),
+        truth_(*VectorFile::Open(kSampleFiles.truth)) {}
+
+  const EngineFacts& facts() const override { return facts_; }
+
+  absl::StatusOr<EnginePass> Run(const std::string& setting, const PassOptions& options) override {
+    runs.push_back(absl::StrCat(facts_.name, " ", setting, " ", Name(options.half)));
+    absl::StatusOr<Pass> pass =
+        RunPass(options, static_cast<uint32_t>(truth_.rows()), false,
+                [&](int, uint32_t query, std::span<uint64_t> ids, std::span<float>) {
+                  std::vector<uint64_t> truth(truth_.dim());
+                  const absl::Status status = truth_.ReadIds(query, truth);
+                  const uint32_t right = right_(setting, query);
+                  for (size_t i = 0; i < ids.size(); ++i) ids[i] = i < right ? truth[i] : 1u << 30;
+                  return status;
+                });
+    if (!pass.ok()) return pass.status();
+    return EnginePass{.pass = *std::move(pass), .plan = setting};
+  }
+
+  std::vector<std::string> runs;
+
+ private:
+  EngineFacts facts_;
+  Right right_;
+  VectorFile truth_;
+};
+
+uint32_t ThreeRight(const std::string&, uint32_t) { return 3; }
+
+TEST(Measure, EnginesAlternatePassByPass) {
+  const std::unique_ptr<Dataset> set = Sample();
+  FakeEngine a("a", ThreeRight), b("b", ThreeRight);
+  const auto measured =
+      MeasureAlternating(*set, {{&a, "x"}, {&b, "y"}, {&a, "z"}}, {.half = Half::kOdd, .k = 10}, 2);
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_THAT(a.runs, ElementsAre("a x odd", "a z odd", "a x odd", "a z odd"));
+  EXPECT_THAT(b.runs, ElementsAre("b y odd", "b y odd"));
+  EXPECT_EQ((*measured)[1].engine, "b");
+  EXPECT_EQ((*measured)[1].queries, 150u);
+  EXPECT_EQ((*measured)[1].passes, 2);
+  EXPECT_NEAR((*measured)[1].recall, 0.3, 1e-12);
+  // The first hit is the nearest row, whose label tests/data/README.md gives as right for 67 % of
+  // all queries.
+  EXPECT_NEAR(*(*measured)[1].accuracy_1nn, 0.67, 0.05);
+}
+
+TEST(Compare, ChoosesOnTheEvenAndReportsOnTheOddQueries) {
+  const std::unique_ptr<Dataset> set = Sample();
+  FakeEngine nestor("nestor", ThreeRight);
+  // Only ef=12 has a recall of 0.5 on the even queries; it is worse on the odd ones. ef=14 is the
+  // other way round.
+  FakeEngine other("hnswlib", [](const std::string& setting, uint32_t query) -> uint32_t {
+    if (setting == "ef=12") return query % 2 == 0 ? 6 : 2;
+    if (setting == "ef=14") return query % 2 == 0 ? 2 : 9;
+    return 1;
+  });
+  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 256, 512, 768}, 100, 10);
+  const absl::StatusOr<Comparison> result =
+      Compare(*set, {&nestor, &other}, space,
+              {.recalls = {0.2, 0.5}, .random_plans = 5, .passes = 3, .min_runs = 1});
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_THAT(result->at_recalls, SizeIs(2));
+  ASSERT_THAT(result->at_recalls[0].fastest, SizeIs(2));
+  EXPECT_EQ(result->at_recalls[0].fastest[0].engine, "nestor");
+  ASSERT_THAT(result->at_recalls[1].fastest, SizeIs(1));  // no plan of nestor reaches 0.5
+  const Measurement& chosen = result->at_recalls[1].fastest[0];
+  EXPECT_EQ(chosen.engine, "hnswlib");
+  EXPECT_EQ(chosen.setting, "ef=12");
+  EXPECT_EQ(chosen.half, Half::kOdd);
+  EXPECT_EQ(chosen.passes, 3);
+  EXPECT_NEAR(chosen.recall, 0.2, 1e-12);
+  EXPECT_EQ(result->default_plan->half, Half::kOdd);
+  EXPECT_THAT(result->baseline_frontiers, Each(Field(&Measurement::half, Half::kEven)));
+  // Settings that were not chosen never saw the odd queries.
+  EXPECT_THAT(other.runs, Not(Contains("hnswlib ef=1024 odd")));
+  EXPECT_THAT(other.runs, Contains("hnswlib ef=1024 even"));
+}
+
+TEST(Compare, MeasuresTheFrontierAgain) {
+  const std::unique_ptr<Dataset> set = Sample();
+  FakeEngine nestor("nestor", [](const std::string& setting, uint32_t) -> uint32_t {
+    return setting == "default" || ParsePlan(setting)->coarse.probes < 10 ? 8 : 9;
+  });
+  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, 100, 10);
+  const absl::StatusOr<Comparison> result =
+      Compare(*set, {&nestor}, space, {.recalls = {0.85}, .random_plans = 30, .min_runs = 1});
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_FALSE(result->frontier.empty());
+  for (const Measurement& m : result->frontier) {
+    EXPECT_EQ(m.half, Half::kEven);
+    EXPECT_EQ(m.passes, 3);
+  }
+  for (size_t i = 1; i < result->frontier.size(); ++i) {
+    EXPECT_LT(result->frontier[i - 1].recall, result->frontier[i].recall);
+    EXPECT_GT(result->frontier[i - 1].qps, result->frontier[i].qps);
+  }
+}
+
+TEST(Compare, PlansThatAreGivenAreMeasuredOnAllQueries) {
+  const std::unique_ptr<Dataset> set = Sample();
+  FakeEngine nestor("nestor", ThreeRight);
+  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, 100, 10);
+  const absl::StatusOr<Comparison> result =
+      Compare(*set, {&nestor}, space, {.plans = {"p", "exact=64"}, .passes = 1, .min_runs = 1});
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_THAT(result->plans, SizeIs(2));
+  EXPECT_EQ(result->plans[1].setting, "exact=64");
+  EXPECT_EQ(result->plans[1].queries, 300u);
+  EXPECT_NEAR(result->plans[1].recall, 0.3, 1e-12);
+  EXPECT_THAT(result->at_recalls, IsEmpty());
+  EXPECT_THAT(nestor.runs, Each(HasSubstr(" all")));
+}
+
+// The index in this process: the whole way on real rows.
+TEST(LocalEngine, ReproducesTheSamplesPrefixRecalls) {
+  const std::unique_ptr<Dataset> set = Sample();
+  absl::StatusOr<std::unique_ptr<LocalEngine>> engine = LocalEngine::Build(*set, {.threads = 2});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const auto measured =
+      MeasureAlternating(*set,
+                         {{engine->get(), "exact=64"},
+                          {engine->get(), "exact"},
+                          {engine->get(), "coarse=64:100000,scan=64:6000,rescore"},
+                          {engine->get(), "default"}},
+                         {.k = 10, .threads = 2}, 1);
+  EXPECT_EQ(measured.status().code(), absl::StatusCode::kInvalidArgument);  // probes over 65,536
+  const auto good = MeasureAlternating(*set,
+                                       {{engine->get(), "exact=64"},
+                                        {engine->get(), "exact"},
+                                        {engine->get(), "coarse=64:60000,scan=64:6000,rescore"},
+                                        {engine->get(), "default"}},
+                                       {.k = 10, .threads = 2}, 1);
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_NEAR((*good)[0].recall, 0.799, 0.002);  // tests/data/README.md
+  EXPECT_EQ((*good)[1].recall, 1);
+  EXPECT_NEAR(*(*good)[1].accuracy_1nn, 0.670, 0.002);
+  EXPECT_EQ((*good)[2].recall, 1);  // all lists, all rows, exact vectors
+  EXPECT_GT((*good)[3].recall, 0.9);
+  EXPECT_THAT((*good)[3].plan, HasSubstr("coarse="));
+  // The scan reads every row's first 64 coordinates: 6,000 x (64 + a scale and a norm).
+  ASSERT_GE((*good)[2].stages.size(), 2u);
+  EXPECT_EQ((*good)[2].stages[1].name, "scan");
+  EXPECT_EQ((*good)[2].stages[1].in, 6000);
+  EXPECT_EQ((*good)[2].stages[1].multiply_adds, 6000 * 64);
+  EXPECT_FALSE(engine->get()->Run("exact=63", {.k = 10}).ok());
+}
+
+TEST(Dataset, SaysWhichFilesDoNotFit) {
+  const auto message = [](const std::function<void(DatasetFiles&)>& change, uint32_t k = 10) {
+    DatasetFiles files = kSampleFiles;
+    change(files);
+    return std::string(Dataset::Load(files, k, 1, nullptr).status().message());
+  };
+  EXPECT_EQ(message([](DatasetFiles&) {}), "");
+  EXPECT_THAT(message([](DatasetFiles&) {}, 101), HasSubstr("has 100 columns, k is 101"));
+  EXPECT_THAT(message([](DatasetFiles& f) { f.truth = f.base_labels; }),
+              HasSubstr("has 6000 rows, there are 300 queries"));
+  EXPECT_THAT(message([](DatasetFiles& f) { f.distances = f.query_labels; }),
+              HasSubstr("are 300 x 1, expected 300 x 100"));
+  EXPECT_THAT(message([](DatasetFiles& f) { f.query_labels = f.base_labels; }),
+              HasSubstr("are 6000 x 1, expected 300 x 1"));
+  EXPECT_THAT(message([](DatasetFiles& f) { f.queries = f.distances; }),
+              HasSubstr("has 768 dims, "));
+  EXPECT_THAT(message([](DatasetFiles& f) { f.nesting = {64, 128}; }), HasSubstr("ends in 128"));
+  EXPECT_THAT(message([](DatasetFiles& f) { f.truth = f.base = ""; }), HasSubstr("needs a truth"));
+  // Without a truth it is computed.
+  DatasetFiles files = kSampleFiles;
+  files.truth = files.distances = "";
+  const auto computed = Dataset::Load(files, 10, 2, nullptr);
+  ASSERT_TRUE(computed.ok()) << computed.status();
+  std::vector<uint64_t> first(100);
+  ASSERT_TRUE(VectorFile::Open(kSampleFiles.truth)->ReadIds(7, first).ok());
+  EXPECT_EQ((*computed)->recall().Count(7, 10, first, {}), 10u);
+}
+
+TEST(BaselineEngine, AnswersThroughItsPipe) {
+  const std::unique_ptr<Dataset> set = Sample();
+  for (const std::string name : {kHnswlib, kFaissIvfFlat}) {
+    SCOPED_TRACE(name);
+    absl::StatusOr<std::unique_ptr<BaselineEngine>> engine =
+        BaselineEngine::Build(NESTOR_BASELINES, name, *set, 2);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    EXPECT_GT((*engine)->facts().build_s, 0);
+    EXPECT_EQ((*engine)->facts().index_bytes[0],
+              std::make_pair(std::string("vectors"), uint64_t{6000 * 768 * 4}));
+    const std::vector<std::string> settings = BaselineSettings(name, 10);
+    const auto measured = MeasureAlternating(
+        *set, {{engine->get(), settings.front()}, {engine->get(), settings.back()}},
+        {.half = Half::kOdd, .k = 10, .threads = 2}, 2);
+    ASSERT_TRUE(measured.ok()) << measured.status();
+    EXPECT_GT((*measured)[1].recall, 0.99);
+    EXPECT_GE((*measured)[1].recall, (*measured)[0].recall);
+    EXPECT_THAT((*measured)[1].stages, IsEmpty());
+    EXPECT_THAT(std::string((*engine)->Run("speed=1", {.k = 10}).status().message()),
+                HasSubstr("setting 'speed=1' is not "));
+    EXPECT_TRUE((*engine)->Run(settings.front(), {.k = 10}).ok());  // it goes on
+  }
+}
+
+TEST(BaselineEngine, SettingsGiveKHits) {
+  EXPECT_THAT(BaselineSettings(kHnswlib, 10), SizeIs(17));
+  EXPECT_EQ(BaselineSettings(kHnswlib, 100).front(), "ef=128");
+  EXPECT_THAT(BaselineSettings(kHnswlib, 5000), ElementsAre("ef=5000"));
+  EXPECT_EQ(BaselineSettings(kFaissIvfFlat, 10).back(), "nprobe=256");
+}
+
+TEST(BaselineEngine, SaysHowTheProgramEnded) {
+  const std::unique_ptr<Dataset> set = Sample();
+  EXPECT_EQ(BaselineEngine::Build("/no/such/program", kHnswlib, *set, 1).status().code(),
+            absl::StatusCode::kNotFound);
+  const absl::Status ended = BaselineEngine::Build("/bin/false", kHnswlib, *set, 1).status();
+  EXPECT_EQ(ended.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(ended.message()), HasSubstr("/bin/false ended with exit code 1"));
+}
+
+}  // namespace
+}  // namespace nestor
