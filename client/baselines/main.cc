@@ -84,7 +84,7 @@ absl::Status Serve(const Flags& flags) {
                                               ? baseline->Build(*base, *threads)
                                               : absl::StatusOr<BuildReply>(threads.status());
       built = result.ok();
-      if (built) base->values = {};  // both libraries keep copies
+      if (built) std::vector<float>().swap(base->values);  // both libraries keep copies
       reply = FormatReply(result);
     } else if (built) {
       reply = FormatReply(AnswerPass(*baseline, *queries, line));

@@ -93,8 +93,8 @@ BenchReport ReportOf(const Dataset& set, const CompareOptions& options) {
 }
 
 // `levels` is measured when it is first needed.
-absl::Status BenchLocal(const BenchFlags& flags, const DatasetFiles& files,
-                        std::vector<MemoryLevel>* levels, Session& session) {
+absl::StatusOr<BenchReport> BenchLocal(const BenchFlags& flags, const DatasetFiles& files,
+                                       std::vector<MemoryLevel>* levels, Session& session) {
   Phases phases(session);
   absl::StatusOr<LocalEngineOptions> local = LocalOptions(flags);
   if (!local.ok()) return local.status();
@@ -139,7 +139,7 @@ absl::Status BenchLocal(const BenchFlags& flags, const DatasetFiles& files,
       .streamed = {.coarse_per_dim = static_cast<double>(index.model().lists),
                    .scan_per_dim = code_bytes * static_cast<double>((*set)->base().rows())}};
   Print(report, flags, session);
-  return absl::OkStatus();
+  return report;
 }
 
 absl::Status BenchCollection(const BenchFlags& flags, Session& session) {
@@ -205,8 +205,16 @@ absl::Status Bench(BenchFlags& flags, Session& session) {
     }
   }
   std::vector<MemoryLevel> levels;
+  std::vector<BenchReport> reports;
   for (const DatasetFiles& files : sets) {
-    if (absl::Status s = BenchLocal(flags, files, &levels, session); !s.ok()) return s;
+    absl::StatusOr<BenchReport> report = BenchLocal(flags, files, &levels, session);
+    if (!report.ok()) return report.status();
+    reports.push_back(*std::move(report));
+  }
+  if (!flags.json && !flags.local) {
+    session.out << MachineText() << "; recall@" << flags.compare.k << ", " << flags.compare.threads
+                << (flags.compare.threads == 1 ? " thread" : " threads") << "\n"
+                << BenchSummary(reports);
   }
   return absl::OkStatus();
 }

@@ -1,10 +1,16 @@
 #include "client/cli/bench_report.h"
 
 #include <algorithm>
+#include <fstream>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "client/cli/text.h"
+#include "index/kernels/kernels.h"
 
 namespace nestor {
 namespace {
@@ -267,6 +273,67 @@ std::string BenchText(const BenchReport& report) {
     if (!part.empty()) absl::StrAppend(&text, "\n", part);
   }
   return text;
+}
+
+std::string BenchSummary(const std::vector<BenchReport>& reports) {
+  std::vector<std::string> baselines;
+  for (const BenchReport& report : reports) {
+    for (const EngineFacts& engine : report.engines) {
+      if (engine.name != "nestor" &&
+          std::find(baselines.begin(), baselines.end(), engine.name) == baselines.end()) {
+        baselines.push_back(engine.name);
+      }
+    }
+  }
+  const auto cell = [](const Measurement* m) {
+    return m == nullptr ? std::string("-")
+                        : absl::StrFormat("%s (%.3f)", Number(m->qps), m->recall);
+  };
+  std::string text = "| set | recall >= | nestor QPS (recall) |";
+  std::string line = "|---|---|---|";
+  for (const std::string& name : baselines) {
+    absl::StrAppend(&text, " ", name, " | ratio |");
+    line += "---|---|";
+  }
+  absl::StrAppend(&text, " plan |\n", line, "---|\n");
+  for (const BenchReport& report : reports) {
+    for (const AtRecall& at : report.comparison.at_recalls) {
+      const auto find = [&](const std::string& name) -> const Measurement* {
+        for (const Measurement& m : at.fastest) {
+          if (m.engine == name) return &m;
+        }
+        return nullptr;
+      };
+      const Measurement* nestor = find("nestor");
+      absl::StrAppend(&text, "| ", report.set, " | ", absl::StrFormat("%.2f", at.recall), " | ",
+                      cell(nestor), " |");
+      for (const std::string& name : baselines) {
+        const Measurement* other = find(name);
+        absl::StrAppend(&text, " ", cell(other), " | ",
+                        nestor && other ? Ratio(nestor->qps / other->qps) : "-", " |");
+      }
+      absl::StrAppend(&text, " ", nestor ? nestor->plan : "-", " |\n");
+    }
+    const std::optional<Measurement>& unnamed = report.comparison.default_plan;
+    if (!unnamed) continue;
+    absl::StrAppend(&text, "| ", report.set, " | no plan | ", cell(&*unnamed), " |");
+    for (size_t i = 0; i < baselines.size(); ++i) text += " - | - |";
+    absl::StrAppend(&text, " ", unnamed->plan, " |\n");
+  }
+  return text;
+}
+
+std::string MachineText() {
+  std::string model = "unknown CPU";
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    const std::pair<std::string, std::string> field = absl::StrSplit(line, absl::MaxSplits(':', 1));
+    if (absl::StripAsciiWhitespace(field.first) != "model name") continue;
+    model = std::string(absl::StripAsciiWhitespace(field.second));
+    break;
+  }
+  return absl::StrCat(model, ", ", std::max(1u, std::thread::hardware_concurrency()), " CPUs, ",
+                      Name(ActiveKernels().level));
 }
 
 std::vector<Json> BenchJson(const BenchReport& report) {

@@ -37,6 +37,12 @@ struct BenchReport {
 
 std::string BenchText(const BenchReport& report);
 
+// All sets in one table in Markdown, as README shows it: a line per set and recall.
+std::string BenchSummary(const std::vector<BenchReport>& reports);
+
+// "AMD EPYC 9B14, 2 CPUs, avx512": where the figures were measured.
+std::string MachineText();
+
 // {"set", "engine", "plan", "k", "recall", "qps", "p50_us", "p99_us", "bytes_per_query",
 // "multiply_adds", "index_bytes", "build_s", "threads", ..}; what an engine does not count is null.
 // First what was chosen for each recall ("target") and the default plan ("default"), then plans

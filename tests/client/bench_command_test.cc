@@ -1,4 +1,5 @@
 // `nestor bench` and `nestor truth` as commands, and what they print.
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -96,6 +97,18 @@ TEST(BenchReport, TextShowsRatiosMemoryAndBounds) {
   // 2.5 x 14,200 bytes / 50 GB/s + 12 us = 12.7 us; 50,000 QPS are 20 us.
   EXPECT_THAT(text, HasSubstr("12.7"));
   EXPECT_THAT(text, AllOf(HasSubstr("20.0"), HasSubstr("above")));
+}
+
+TEST(BenchReport, SummaryHasALinePerSetAndRecall) {
+  const std::string text = BenchSummary({SomeReport(), SomeReport()});
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2 + 2 * 3);
+  EXPECT_THAT(text,
+              HasSubstr("| set | recall >= | nestor QPS (recall) | hnswlib | ratio | plan |"));
+  EXPECT_THAT(text, HasSubstr("| made up | 0.95 | 50,000 (0.960) | 20,000 (0.970) | 2.50x | "
+                              "coarse=64:8,scan=128:20,rescore |"));
+  EXPECT_THAT(text, HasSubstr("| made up | 0.99 | - | 20,000 (0.970) | - | - |"));
+  EXPECT_THAT(text, HasSubstr("| made up | no plan | 30,000 (0.960) | - | - |"));
+  EXPECT_THAT(MachineText(), HasSubstr(" CPUs, "));
 }
 
 TEST(BenchReport, TextOfGivenPlansDoesNotBlameNestorForTargets) {
