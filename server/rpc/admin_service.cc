@@ -46,23 +46,25 @@ void FillLimits(const Backend& backend, v1::Limits* limits) {
 }  // namespace
 
 grpc::ServerUnaryReactor* AdminService::GetServerInfo(grpc::CallbackServerContext* context,
-                                                      const v1::GetServerInfoRequest* request,
-                                                      v1::ServerInfo* reply) {
-  return StartCall(backend_, &backend_->reads, Method::kGetServerInfo, context, request,
-                   [this, reply](Engine&, const Patience&) -> absl::Status {
-                     reply->set_version(kVersion);
-                     reply->set_simd_level(Name(ActiveKernels().level));
-                     FillLimits(*backend_, reply->mutable_limits());
-                     return absl::OkStatus();
-                   });
+                                                      const grpc::ByteBuffer* in,
+                                                      grpc::ByteBuffer* out) {
+  return StartCall<v1::GetServerInfoRequest, v1::ServerInfo>(
+      backend_, &backend_->reads, Method::kGetServerInfo, context, in, out,
+      [this](Engine&, const v1::GetServerInfoRequest& request,
+             v1::ServerInfo* reply) -> absl::Status {
+        reply->set_version(kVersion);
+        reply->set_simd_level(Name(ActiveKernels().level));
+        FillLimits(*backend_, reply->mutable_limits());
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* context,
-                                                 const v1::GetStatsRequest* request,
-                                                 v1::Stats* reply) {
-  return StartCall(
-      backend_, &backend_->reads, Method::kGetStats, context, request,
-      [this, reply](Engine& engine, const Patience&) -> absl::Status {
+                                                 const grpc::ByteBuffer* in,
+                                                 grpc::ByteBuffer* out) {
+  return StartCall<v1::GetStatsRequest, v1::Stats>(
+      backend_, &backend_->reads, Method::kGetStats, context, in, out,
+      [this](Engine& engine, const v1::GetStatsRequest& request, v1::Stats* reply) -> absl::Status {
         const std::chrono::duration<double> uptime =
             std::chrono::steady_clock::now() - backend_->started;
         reply->set_uptime_seconds(uptime.count());
@@ -85,42 +87,45 @@ grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* co
 }
 
 grpc::ServerUnaryReactor* AdminService::GetOperation(grpc::CallbackServerContext* context,
-                                                     const v1::GetOperationRequest* request,
-                                                     v1::Operation* reply) {
-  return StartCall(backend_, &backend_->reads, Method::kGetOperation, context, request,
-                   [request, reply](Engine& engine, const Patience&) -> absl::Status {
-                     const absl::StatusOr<std::string> id = ToOperationId(request->id());
-                     if (!id.ok()) return id.status();
-                     const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
-                     if (!operation.ok()) return operation.status();
-                     FromOperation(*operation, reply);
-                     return absl::OkStatus();
-                   });
+                                                     const grpc::ByteBuffer* in,
+                                                     grpc::ByteBuffer* out) {
+  return StartCall<v1::GetOperationRequest, v1::Operation>(
+      backend_, &backend_->reads, Method::kGetOperation, context, in, out,
+      [](Engine& engine, const v1::GetOperationRequest& request,
+         v1::Operation* reply) -> absl::Status {
+        const absl::StatusOr<std::string> id = ToOperationId(request.id());
+        if (!id.ok()) return id.status();
+        const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
+        if (!operation.ok()) return operation.status();
+        FromOperation(*operation, reply);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* AdminService::ListOperations(grpc::CallbackServerContext* context,
-                                                       const v1::ListOperationsRequest* request,
-                                                       v1::ListOperationsResponse* reply) {
-  return StartCall(
-      backend_, &backend_->reads, Method::kListOperations, context, request,
-      [request, reply](Engine& engine, const Patience&) -> absl::Status {
-        const auto size = ToPageSize(request->page_size());
+                                                       const grpc::ByteBuffer* in,
+                                                       grpc::ByteBuffer* out) {
+  return StartCall<v1::ListOperationsRequest, v1::ListOperationsResponse>(
+      backend_, &backend_->reads, Method::kListOperations, context, in, out,
+      [](Engine& engine, const v1::ListOperationsRequest& request,
+         v1::ListOperationsResponse* reply) -> absl::Status {
+        const auto size = ToPageSize(request.page_size());
         if (!size.ok()) return size.status();
         uint64_t before = std::numeric_limits<uint64_t>::max();
-        if (!request->page_token().empty()) {
-          const auto last = OperationOfToken(request->page_token());
+        if (!request.page_token().empty()) {
+          const auto last = OperationOfToken(request.page_token());
           if (!last.ok()) return last.status();
           before = *last;
         }
-        if (!request->collection().empty()) {
-          const absl::Status name = ValidateName("collection", request->collection());
+        if (!request.collection().empty()) {
+          const absl::Status name = ValidateName("collection", request.collection());
           if (!name.ok()) return AtField("collection", name);
         }
         uint64_t last = 0;
         for (const Operation& operation : engine.ListOperations()) {
           const uint64_t number = FromOperationId(operation.id);
           if (number >= before) continue;
-          if (!request->collection().empty() && operation.collection != request->collection())
+          if (!request.collection().empty() && operation.collection != request.collection())
             continue;
           if (reply->operations_size() == static_cast<int>(*size)) {
             reply->set_next_page_token(TokenOfOperation(last));
@@ -134,21 +139,22 @@ grpc::ServerUnaryReactor* AdminService::ListOperations(grpc::CallbackServerConte
 }
 
 grpc::ServerUnaryReactor* AdminService::CancelOperation(grpc::CallbackServerContext* context,
-                                                        const v1::CancelOperationRequest* request,
-                                                        v1::Operation* reply) {
-  return StartCall(backend_, &backend_->writes, Method::kCancelOperation, context, request,
-                   [request, reply](Engine& engine, const Patience&) -> absl::Status {
-                     const absl::StatusOr<std::string> id = ToOperationId(request->id());
-                     if (!id.ok()) return id.status();
-                     const absl::Status cancelled = engine.CancelOperation(*id);
-                     // One that has ended is returned as it is.
-                     if (!cancelled.ok() && !absl::IsFailedPrecondition(cancelled))
-                       return cancelled;
-                     const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
-                     if (!operation.ok()) return operation.status();
-                     FromOperation(*operation, reply);
-                     return absl::OkStatus();
-                   });
+                                                        const grpc::ByteBuffer* in,
+                                                        grpc::ByteBuffer* out) {
+  return StartCall<v1::CancelOperationRequest, v1::Operation>(
+      backend_, &backend_->writes, Method::kCancelOperation, context, in, out,
+      [](Engine& engine, const v1::CancelOperationRequest& request,
+         v1::Operation* reply) -> absl::Status {
+        const absl::StatusOr<std::string> id = ToOperationId(request.id());
+        if (!id.ok()) return id.status();
+        const absl::Status cancelled = engine.CancelOperation(*id);
+        // One that has ended is returned as it is.
+        if (!cancelled.ok() && !absl::IsFailedPrecondition(cancelled)) return cancelled;
+        const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
+        if (!operation.ok()) return operation.status();
+        FromOperation(*operation, reply);
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace nestor

@@ -7,24 +7,32 @@
 
 namespace nestor {
 
-class AdminService final : public v1::AdminService::CallbackService {
+// Every method takes bytes (wire.h says why).
+using RawAdminService = v1::AdminService::WithRawCallbackMethod_CancelOperation<
+    v1::AdminService::WithRawCallbackMethod_ListOperations<
+        v1::AdminService::WithRawCallbackMethod_GetOperation<
+            v1::AdminService::WithRawCallbackMethod_GetStats<
+                v1::AdminService::WithRawCallbackMethod_GetServerInfo<
+                    v1::AdminService::Service>>>>>;
+
+class AdminService final : public RawAdminService {
  public:
   explicit AdminService(Backend* backend) : backend_(backend) {}
 
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
-                                          const v1::GetServerInfoRequest* request,
-                                          v1::ServerInfo* reply) override;
+                                          const grpc::ByteBuffer* in,
+                                          grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context,
-                                     const v1::GetStatsRequest* request, v1::Stats* reply) override;
+                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetOperation(grpc::CallbackServerContext* context,
-                                         const v1::GetOperationRequest* request,
-                                         v1::Operation* reply) override;
+                                         const grpc::ByteBuffer* in,
+                                         grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* ListOperations(grpc::CallbackServerContext* context,
-                                           const v1::ListOperationsRequest* request,
-                                           v1::ListOperationsResponse* reply) override;
+                                           const grpc::ByteBuffer* in,
+                                           grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* CancelOperation(grpc::CallbackServerContext* context,
-                                            const v1::CancelOperationRequest* request,
-                                            v1::Operation* reply) override;
+                                            const grpc::ByteBuffer* in,
+                                            grpc::ByteBuffer* out) override;
 
  private:
   Backend* const backend_;

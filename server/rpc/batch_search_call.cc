@@ -46,21 +46,22 @@ void BatchSearchCall::RunOn(SearchView view) {
 
 absl::Status BatchSearchCall::Prepare() {
   const VectorSchema& schema = view_->schema();
-  absl::Status checked = CheckLimit(request_.limit());
+  absl::Status checked = CheckLimit(request().limit());
   if (!checked.ok()) return checked;
-  const absl::StatusOr<PackedRows> queries = ToPackedRows(request_.queries(), schema);
+  const absl::StatusOr<PackedRows> queries = ToPackedRows(request().queries(), schema);
   if (!queries.ok()) return AtField("queries", queries.status());
   queries_ = *queries;
-  const uint64_t hits = uint64_t{queries_.count} * request_.limit();
+  const uint64_t hits = uint64_t{queries_.count} * request().limit();
   if (hits > kMaxBatchHits) {
-    return FieldError("limit", absl::StrCat(queries_.count, " queries x limit ", request_.limit(),
+    return FieldError("limit", absl::StrCat(queries_.count, " queries x limit ", request().limit(),
                                             " = ", hits, " hits, the limit is ", kMaxBatchHits));
   }
-  const absl::StatusOr<CollectionInfo> info = engine().GetCollection(request_.collection());
+  const absl::StatusOr<CollectionInfo> info = engine().GetCollection(request().collection());
   if (!info.ok()) return info.status();
-  checked = CheckReplyBytes(hits, MaxColumnHitBytes(info->spec.id_kind));
+  id_kind_ = info->spec.id_kind;
+  checked = CheckReplyBytes(hits, MaxColumnHitBytes(id_kind_));
   if (!checked.ok()) return AtField("limit", checked);
-  absl::StatusOr<SearchHow> how = ToSearchHow(request_, schema);
+  absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema);
   if (!how.ok()) return how.status();
   how_ = *std::move(how);
 
@@ -90,7 +91,7 @@ absl::Status BatchSearchCall::SearchBlock(uint32_t number, Share* share) {
   SearchMemory& memory = SearchMemory::OfThread();
   SearchReply& found = memory.reply;
   SearchRequest search;
-  search.limit = request_.limit();
+  search.limit = request().limit();
   search.how = how_;
   search.patience = patience();
   const uint32_t begin = number * kQueriesAtATime;
@@ -108,11 +109,11 @@ absl::Status BatchSearchCall::SearchBlock(uint32_t number, Share* share) {
     }
     AddCosts(found.stages, &share->stages);
     if (i == 0) {
-      reply_->set_score_dim(found.score_dim);
-      reply_->set_unbuilt(found.unbuilt);
-      reply_->set_seq(found.seq);
+      reply()->set_score_dim(found.score_dim);
+      reply()->set_unbuilt(found.unbuilt);
+      reply()->set_seq(found.seq);
       if (const auto* plan = std::get_if<Plan>(&found.how))
-        FromPlan(*plan, reply_->mutable_plan_used());
+        FromPlan(*plan, reply()->mutable_plan_used());
     }
   }
   return absl::OkStatus();
@@ -134,12 +135,18 @@ void BatchSearchCall::FinishBatch() {
   if (!status.ok()) return Complete(status);
   size_t hits = 0;
   for (const Block& block : blocks_) hits += block.ids.size();
-  reply_->mutable_counts()->Reserve(static_cast<int>(queries_.count));
-  reply_->mutable_scores()->Reserve(static_cast<int>(hits));
-  v1::IdColumn* ids = reply_->mutable_ids();
+  reply()->mutable_counts()->Reserve(static_cast<int>(queries_.count));
+  reply()->mutable_scores()->Reserve(static_cast<int>(hits));
+  v1::IdColumn* ids = reply()->mutable_ids();
+  // A column that grows on an arena leaves its old selves behind.
+  if (id_kind_ == IdKind::kNum) {
+    ids->mutable_nums()->Reserve(static_cast<int>(hits));
+  } else {
+    ids->mutable_strs()->Reserve(static_cast<int>(hits));
+  }
   for (Block& block : blocks_) {
-    reply_->mutable_counts()->Add(block.counts.begin(), block.counts.end());
-    reply_->mutable_scores()->Add(block.scores.begin(), block.scores.end());
+    reply()->mutable_counts()->Add(block.counts.begin(), block.counts.end());
+    reply()->mutable_scores()->Add(block.scores.begin(), block.scores.end());
     for (PointId& id : block.ids) {
       if (const auto* num = std::get_if<uint64_t>(&id)) {
         ids->add_nums(*num);
@@ -150,18 +157,19 @@ void BatchSearchCall::FinishBatch() {
   }
   absl::InlinedVector<StageCost, 8> sums;
   for (uint32_t i = 0; i < share_count_; ++i) AddCosts(shares_[i].stages, &sums);
-  for (const StageCost& cost : sums) FromStage(cost, reply_->add_stages());
-  Observe();
-  Complete(absl::OkStatus());
+  for (const StageCost& cost : sums) FromStage(cost, reply()->add_stages());
+  status = Encode();
+  if (status.ok()) Observe();
+  Complete(status);
 }
 
 void BatchSearchCall::Observe() {
   const auto spent = std::chrono::steady_clock::now() - entered();
   if (backend().slow_query.count() == 0 || spent < backend().slow_query * queries_.count) return;
   Log(LogLevel::kWarning, "slow_batch",
-      {{"collection", request_.collection()},
+      {{"collection", request().collection()},
        {"queries", queries_.count},
-       {"limit", request_.limit()},
+       {"limit", request().limit()},
        {"micros", std::chrono::duration<double, std::micro>(spent).count()}});
 }
 

@@ -16,14 +16,11 @@
 
 namespace nestor {
 
-class BatchSearchCall final : public SnapshotCall {
+class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::BatchSearchResponse> {
  public:
   BatchSearchCall(Backend* backend, grpc::CallbackServerContext* context,
-                  const v1::BatchSearchRequest* request, v1::BatchSearchResponse* reply)
-      : SnapshotCall(backend, Method::kBatchSearch, context, request, &request->collection(),
-                     request->min_seq()),
-        request_(*request),
-        reply_(reply) {}
+                  const grpc::ByteBuffer* in, grpc::ByteBuffer* out)
+      : SnapshotCall(backend, Method::kBatchSearch, context, in, out) {}
 
  private:
   static constexpr uint32_t kQueriesAtATime = 16;
@@ -51,11 +48,10 @@ class BatchSearchCall final : public SnapshotCall {
   void FinishBatch();
   void Observe();
 
-  const v1::BatchSearchRequest& request_;
-  v1::BatchSearchResponse* const reply_;
   std::optional<SearchView> view_;
   PackedRows queries_;
   SearchHow how_;
+  IdKind id_kind_ = IdKind::kNum;
   std::vector<Block> blocks_;
   std::unique_ptr<Share[]> shares_;
   uint32_t share_count_ = 0;

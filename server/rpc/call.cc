@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "server/engine/engine.h"
 #include "server/rpc/status.h"
-#include "server/rpc/unknown_fields.h"
 
 namespace nestor {
 
@@ -43,9 +42,8 @@ absl::Status QueueFull(const WorkPool& pool) {
                                       pool.max_queued(), " wait, the limit")));
 }
 
-Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context,
-           const google::protobuf::Message* request)
-    : backend_(backend), method_(method), request_(request), deadline_(SteadyDeadline(*context)) {}
+Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context)
+    : backend_(backend), method_(method), deadline_(SteadyDeadline(*context)) {}
 
 void Call::Start(WorkPool* pool) {
   backend_->open_calls.fetch_add(1, std::memory_order_relaxed);
@@ -65,7 +63,7 @@ absl::Status Call::Admit() const {
       std::chrono::steady_clock::now() >= deadline_) {
     return absl::DeadlineExceededError("the deadline passed while the call waited for a thread");
   }
-  return RefuseUnknownFields(*request_);
+  return absl::OkStatus();
 }
 
 void Call::OnDone() {

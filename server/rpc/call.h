@@ -1,5 +1,7 @@
 // One unary call: admitted to a pool's queue, dropped there if it was cancelled or has expired,
-// else handled and finished on a thread of the pool. Deletes itself when gRPC is done with it.
+// else decoded, handled and finished on a thread of the pool. So gRPC's threads do no more than
+// hand over bytes, and a call that is refused costs nothing. Deletes itself when gRPC is done with
+// it.
 #ifndef NESTOR_SERVER_RPC_CALL_H_
 #define NESTOR_SERVER_RPC_CALL_H_
 
@@ -8,26 +10,27 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "google/protobuf/message.h"
+#include "google/protobuf/arena.h"
 #include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "server/engine/types.h"
 #include "server/rpc/backend.h"
+#include "server/rpc/wire.h"
 
 namespace nestor {
 
 class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
  public:
-  Call(Backend* backend, Method method, grpc::CallbackServerContext* context,
-       const google::protobuf::Message* request);
+  Call(Backend* backend, Method method, grpc::CallbackServerContext* context);
 
-  // Queues the call, or finishes it: UNAVAILABLE while the server loads, RESOURCE_EXHAUSTED when
-  // the queue is full. To be called once, by the handler, which then returns the call to gRPC.
+  // Queues the call, or finishes it: UNAVAILABLE while the server loads or stops,
+  // RESOURCE_EXHAUSTED when the queue is full. To be called once, by the handler, which then
+  // returns the call to gRPC.
   void Start(WorkPool* pool);
 
  protected:
-  // OK, or why the call is not worth beginning: Cancelled, DeadlineExceeded, a request with unknown
-  // fields.
+  // OK, or why the call is not worth going on with: Cancelled, DeadlineExceeded.
   absl::Status Admit() const;
   // Counts the call and finishes it.
   void Complete(const absl::Status& status);
@@ -46,9 +49,45 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
   const std::chrono::steady_clock::time_point entered_ = std::chrono::steady_clock::now();
   Backend* const backend_;
   const Method method_;
-  const google::protobuf::Message* const request_;
   const std::chrono::steady_clock::time_point deadline_;
   std::atomic<bool> cancelled_{false};
+};
+
+// A call with its messages, which live on an arena of their own.
+template <typename Request, typename Reply>
+class MessageCall : public Call {
+ public:
+  MessageCall(Backend* backend, Method method, grpc::CallbackServerContext* context,
+              const grpc::ByteBuffer* in, grpc::ByteBuffer* out)
+      : Call(backend, method, context), in_(in), out_(out) {}
+
+ protected:
+  // To be called before request() is used.
+  absl::Status Decode() { return DecodeRequest(in_, request_); }
+  // To be called once reply() is whole, before the call completes OK.
+  absl::Status Encode() { return EncodeReply(*reply_, out_); }
+  const Request& request() const { return *request_; }
+  Reply* reply() { return reply_; }
+
+ private:
+  using Arena = google::protobuf::Arena;
+
+  // Enough for the messages of a search, query vector and all.
+  static constexpr size_t kFirstBlockBytes = 8192;
+
+  static google::protobuf::ArenaOptions FirstBlock(char* block) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block;
+    options.initial_block_size = kFirstBlockBytes;
+    return options;
+  }
+
+  const grpc::ByteBuffer* const in_;
+  grpc::ByteBuffer* const out_;
+  alignas(8) char block_[kFirstBlockBytes];
+  Arena arena_{FirstBlock(block_)};
+  Request* const request_ = Arena::CreateMessage<Request>(&arena_);
+  Reply* const reply_ = Arena::CreateMessage<Reply>(&arena_);
 };
 
 // The deadline of a call on the steady clock.
@@ -57,26 +96,28 @@ std::chrono::steady_clock::time_point SteadyDeadline(const grpc::CallbackServerC
 absl::Status CheckServing(const Backend& backend);
 absl::Status QueueFull(const WorkPool& pool);
 
-// A call that is one function: absl::Status work(Engine&, const Patience&).
-template <typename Work>
+// A call that is one function: absl::Status work(Engine&, const Request&, Reply*).
+template <typename Request, typename Reply, typename Work>
 grpc::ServerUnaryReactor* StartCall(Backend* backend, WorkPool* pool, Method method,
                                     grpc::CallbackServerContext* context,
-                                    const google::protobuf::Message* request, Work work) {
-  class FunctionCall final : public Call {
+                                    const grpc::ByteBuffer* in, grpc::ByteBuffer* out, Work work) {
+  class FunctionCall final : public MessageCall<Request, Reply> {
    public:
     FunctionCall(Backend* backend, Method method, grpc::CallbackServerContext* context,
-                 const google::protobuf::Message* request, Work work)
-        : Call(backend, method, context, request), work_(std::move(work)) {}
+                 const grpc::ByteBuffer* in, grpc::ByteBuffer* out, Work work)
+        : MessageCall<Request, Reply>(backend, method, context, in, out), work_(std::move(work)) {}
 
    private:
     void Run() override {
-      absl::Status status = Admit();
-      if (status.ok()) status = work_(engine(), patience());
-      Complete(status);
+      absl::Status status = this->Admit();
+      if (status.ok()) status = this->Decode();
+      if (status.ok()) status = work_(this->engine(), this->request(), this->reply());
+      if (status.ok()) status = this->Encode();
+      this->Complete(status);
     }
     Work work_;
   };
-  auto* call = new FunctionCall(backend, method, context, request, std::move(work));
+  auto* call = new FunctionCall(backend, method, context, in, out, std::move(work));
   call->Start(pool);
   return call;
 }

@@ -9,25 +9,33 @@
 
 namespace nestor {
 
-class CollectionService final : public v1::CollectionService::CallbackService {
+// Every method takes bytes (wire.h says why).
+using RawCollectionService = v1::CollectionService::WithRawCallbackMethod_DeleteCollection<
+    v1::CollectionService::WithRawCallbackMethod_UpdateCollection<
+        v1::CollectionService::WithRawCallbackMethod_ListCollections<
+            v1::CollectionService::WithRawCallbackMethod_GetCollection<
+                v1::CollectionService::WithRawCallbackMethod_CreateCollection<
+                    v1::CollectionService::Service>>>>>;
+
+class CollectionService final : public RawCollectionService {
  public:
   explicit CollectionService(Backend* backend) : backend_(backend) {}
 
   grpc::ServerUnaryReactor* CreateCollection(grpc::CallbackServerContext* context,
-                                             const v1::CreateCollectionRequest* request,
-                                             v1::Collection* reply) override;
+                                             const grpc::ByteBuffer* in,
+                                             grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetCollection(grpc::CallbackServerContext* context,
-                                          const v1::GetCollectionRequest* request,
-                                          v1::Collection* reply) override;
+                                          const grpc::ByteBuffer* in,
+                                          grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* ListCollections(grpc::CallbackServerContext* context,
-                                            const v1::ListCollectionsRequest* request,
-                                            v1::ListCollectionsResponse* reply) override;
+                                            const grpc::ByteBuffer* in,
+                                            grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* UpdateCollection(grpc::CallbackServerContext* context,
-                                             const v1::UpdateCollectionRequest* request,
-                                             v1::Collection* reply) override;
+                                             const grpc::ByteBuffer* in,
+                                             grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* DeleteCollection(grpc::CallbackServerContext* context,
-                                             const v1::DeleteCollectionRequest* request,
-                                             v1::DeleteCollectionResponse* reply) override;
+                                             const grpc::ByteBuffer* in,
+                                             grpc::ByteBuffer* out) override;
 
  private:
   Backend* const backend_;

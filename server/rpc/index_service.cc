@@ -26,45 +26,47 @@ int64_t LastBuildMicros(const Engine& engine, const std::string& collection) {
 }  // namespace
 
 grpc::ServerUnaryReactor* IndexService::BuildIndex(grpc::CallbackServerContext* context,
-                                                   const v1::BuildIndexRequest* request,
-                                                   v1::Operation* reply) {
-  return StartCall(backend_, &backend_->writes, Method::kBuildIndex, context, request,
-                   [request, reply](Engine& engine, const Patience&) -> absl::Status {
-                     std::optional<IndexSpec> spec;
-                     if (request->has_spec()) {
-                       const auto info = engine.GetCollection(request->collection());
-                       if (!info.ok()) return AtField("collection", info.status());
-                       IndexSpec defaults;
-                       defaults.exact_vectors = info->spec.index.exact_vectors;
-                       const auto wanted = ToIndexSpec(request->spec(), defaults);
-                       if (!wanted.ok()) return AtField("spec", wanted.status());
-                       spec = *wanted;
-                     }
-                     const absl::StatusOr<std::string> id =
-                         engine.BuildIndex(request->collection(), spec);
-                     if (!id.ok()) {
-                       return AtField(spec.has_value() ? "spec" : "collection", id.status());
-                     }
-                     const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
-                     if (!operation.ok()) return operation.status();
-                     FromOperation(*operation, reply);
-                     return absl::OkStatus();
-                   });
+                                                   const grpc::ByteBuffer* in,
+                                                   grpc::ByteBuffer* out) {
+  return StartCall<v1::BuildIndexRequest, v1::Operation>(
+      backend_, &backend_->writes, Method::kBuildIndex, context, in, out,
+      [](Engine& engine, const v1::BuildIndexRequest& request,
+         v1::Operation* reply) -> absl::Status {
+        std::optional<IndexSpec> spec;
+        if (request.has_spec()) {
+          const auto info = engine.GetCollection(request.collection());
+          if (!info.ok()) return AtField("collection", info.status());
+          IndexSpec defaults;
+          defaults.exact_vectors = info->spec.index.exact_vectors;
+          const auto wanted = ToIndexSpec(request.spec(), defaults);
+          if (!wanted.ok()) return AtField("spec", wanted.status());
+          spec = *wanted;
+        }
+        const absl::StatusOr<std::string> id = engine.BuildIndex(request.collection(), spec);
+        if (!id.ok()) {
+          return AtField(spec.has_value() ? "spec" : "collection", id.status());
+        }
+        const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
+        if (!operation.ok()) return operation.status();
+        FromOperation(*operation, reply);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* IndexService::GetIndex(grpc::CallbackServerContext* context,
-                                                 const v1::GetIndexRequest* request,
-                                                 v1::Index* reply) {
-  return StartCall(backend_, &backend_->reads, Method::kGetIndex, context, request,
-                   [request, reply](Engine& engine, const Patience&) -> absl::Status {
-                     const absl::StatusOr<IndexInfo> info = engine.GetIndex(request->collection());
-                     if (!info.ok()) return AtField("collection", info.status());
-                     FromIndexInfo(*info, reply);
-                     if (info->generation > 0) {
-                       reply->set_built_micros(LastBuildMicros(engine, request->collection()));
-                     }
-                     return absl::OkStatus();
-                   });
+                                                 const grpc::ByteBuffer* in,
+                                                 grpc::ByteBuffer* out) {
+  return StartCall<v1::GetIndexRequest, v1::Index>(
+      backend_, &backend_->reads, Method::kGetIndex, context, in, out,
+      [](Engine& engine, const v1::GetIndexRequest& request, v1::Index* reply) -> absl::Status {
+        const absl::StatusOr<IndexInfo> info = engine.GetIndex(request.collection());
+        if (!info.ok()) return AtField("collection", info.status());
+        FromIndexInfo(*info, reply);
+        if (info->generation > 0) {
+          reply->set_built_micros(LastBuildMicros(engine, request.collection()));
+        }
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace nestor

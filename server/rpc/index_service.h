@@ -7,15 +7,18 @@
 
 namespace nestor {
 
-class IndexService final : public v1::IndexService::CallbackService {
+// Every method takes bytes (wire.h says why).
+using RawIndexService = v1::IndexService::WithRawCallbackMethod_GetIndex<
+    v1::IndexService::WithRawCallbackMethod_BuildIndex<v1::IndexService::Service>>;
+
+class IndexService final : public RawIndexService {
  public:
   explicit IndexService(Backend* backend) : backend_(backend) {}
 
   grpc::ServerUnaryReactor* BuildIndex(grpc::CallbackServerContext* context,
-                                       const v1::BuildIndexRequest* request,
-                                       v1::Operation* reply) override;
+                                       const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetIndex(grpc::CallbackServerContext* context,
-                                     const v1::GetIndexRequest* request, v1::Index* reply) override;
+                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
 
  private:
   Backend* const backend_;

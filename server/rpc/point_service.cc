@@ -158,50 +158,48 @@ absl::Status Count(Engine& engine, const v1::CountPointsRequest& request,
 }
 
 // A method that is one function of engine, request and reply.
-template <auto kFunction, typename Request, typename Reply>
+template <typename Request, typename Reply>
 grpc::ServerUnaryReactor* Start(Backend* backend, WorkPool* pool, Method method,
-                                grpc::CallbackServerContext* context, const Request* request,
-                                Reply* reply) {
-  return StartCall(backend, pool, method, context, request,
-                   [request, reply](Engine& engine, const Patience&) {
-                     return kFunction(engine, *request, reply);
-                   });
+                                grpc::CallbackServerContext* context, const grpc::ByteBuffer* in,
+                                grpc::ByteBuffer* out,
+                                absl::Status (*function)(Engine&, const Request&, Reply*)) {
+  return StartCall<Request, Reply>(backend, pool, method, context, in, out, function);
 }
 
 }  // namespace
 
 grpc::ServerUnaryReactor* PointService::UpsertPoints(grpc::CallbackServerContext* context,
-                                                     const v1::UpsertPointsRequest* request,
-                                                     v1::UpsertPointsResponse* reply) {
-  return Start<Upsert>(backend_, &backend_->writes, Method::kUpsertPoints, context, request, reply);
+                                                     const grpc::ByteBuffer* in,
+                                                     grpc::ByteBuffer* out) {
+  return Start(backend_, &backend_->writes, Method::kUpsertPoints, context, in, out, &Upsert);
 }
 
 grpc::ServerUnaryReactor* PointService::GetPoints(grpc::CallbackServerContext* context,
-                                                  const v1::GetPointsRequest* request,
-                                                  v1::GetPointsResponse* reply) {
-  return Start<Get>(backend_, &backend_->reads, Method::kGetPoints, context, request, reply);
+                                                  const grpc::ByteBuffer* in,
+                                                  grpc::ByteBuffer* out) {
+  return Start(backend_, &backend_->reads, Method::kGetPoints, context, in, out, &Get);
 }
 
 grpc::ServerUnaryReactor* PointService::DeletePoints(grpc::CallbackServerContext* context,
-                                                     const v1::DeletePointsRequest* request,
-                                                     v1::DeletePointsResponse* reply) {
-  return Start<Delete>(backend_, &backend_->writes, Method::kDeletePoints, context, request, reply);
+                                                     const grpc::ByteBuffer* in,
+                                                     grpc::ByteBuffer* out) {
+  return Start(backend_, &backend_->writes, Method::kDeletePoints, context, in, out, &Delete);
 }
 
 grpc::ServerUnaryReactor* PointService::ListPoints(grpc::CallbackServerContext* context,
-                                                   const v1::ListPointsRequest* request,
-                                                   v1::ListPointsResponse* reply) {
-  return Start<List>(backend_, &backend_->reads, Method::kListPoints, context, request, reply);
+                                                   const grpc::ByteBuffer* in,
+                                                   grpc::ByteBuffer* out) {
+  return Start(backend_, &backend_->reads, Method::kListPoints, context, in, out, &List);
 }
 
 grpc::ServerUnaryReactor* PointService::CountPoints(grpc::CallbackServerContext* context,
-                                                    const v1::CountPointsRequest* request,
-                                                    v1::CountPointsResponse* reply) {
-  return Start<Count>(backend_, &backend_->reads, Method::kCountPoints, context, request, reply);
+                                                    const grpc::ByteBuffer* in,
+                                                    grpc::ByteBuffer* out) {
+  return Start(backend_, &backend_->reads, Method::kCountPoints, context, in, out, &Count);
 }
 
-grpc::ServerBidiReactor<v1::StreamUpsertRequest, v1::StreamUpsertResponse>*
-PointService::StreamUpsert(grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PointService::StreamUpsert(
+    grpc::CallbackServerContext* context) {
   return UpsertStream::Open(backend_, streams_, context);
 }
 

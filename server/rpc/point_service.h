@@ -8,27 +8,33 @@
 
 namespace nestor {
 
-class PointService final : public v1::PointService::CallbackService {
+// Every method takes bytes (wire.h says why).
+using RawPointService = v1::PointService::WithRawCallbackMethod_StreamUpsert<
+    v1::PointService::WithRawCallbackMethod_CountPoints<
+        v1::PointService::WithRawCallbackMethod_ListPoints<
+            v1::PointService::WithRawCallbackMethod_DeletePoints<
+                v1::PointService::WithRawCallbackMethod_GetPoints<
+                    v1::PointService::WithRawCallbackMethod_UpsertPoints<
+                        v1::PointService::Service>>>>>>;
+
+class PointService final : public RawPointService {
  public:
   // `streams` knows the open streams, so that a shutdown can end them.
   PointService(Backend* backend, OpenStreams* streams) : backend_(backend), streams_(streams) {}
 
   grpc::ServerUnaryReactor* UpsertPoints(grpc::CallbackServerContext* context,
-                                         const v1::UpsertPointsRequest* request,
-                                         v1::UpsertPointsResponse* reply) override;
+                                         const grpc::ByteBuffer* in,
+                                         grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetPoints(grpc::CallbackServerContext* context,
-                                      const v1::GetPointsRequest* request,
-                                      v1::GetPointsResponse* reply) override;
+                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* DeletePoints(grpc::CallbackServerContext* context,
-                                         const v1::DeletePointsRequest* request,
-                                         v1::DeletePointsResponse* reply) override;
+                                         const grpc::ByteBuffer* in,
+                                         grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* ListPoints(grpc::CallbackServerContext* context,
-                                       const v1::ListPointsRequest* request,
-                                       v1::ListPointsResponse* reply) override;
+                                       const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* CountPoints(grpc::CallbackServerContext* context,
-                                        const v1::CountPointsRequest* request,
-                                        v1::CountPointsResponse* reply) override;
-  grpc::ServerBidiReactor<v1::StreamUpsertRequest, v1::StreamUpsertResponse>* StreamUpsert(
+                                        const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamUpsert(
       grpc::CallbackServerContext* context) override;
 
  private:

@@ -23,7 +23,8 @@ absl::Status AtQuery(const v1::SearchRequest& request, const absl::Status& statu
 void SearchCall::RunOn(SearchView view) {
   const auto begun = std::chrono::steady_clock::now();
   SearchReply& found = SearchMemory::OfThread().reply;
-  const absl::Status status = Search(view, &found);
+  absl::Status status = Search(view, &found);
+  if (status.ok()) status = Encode();
   if (status.ok()) Observe(found, begun);
   Complete(status);
 }
@@ -32,46 +33,46 @@ absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
   const VectorSchema& schema = view.schema();
   SearchMemory& memory = SearchMemory::OfThread();
   SearchRequest search;
-  absl::Status checked = CheckLimit(request_.limit());
+  absl::Status checked = CheckLimit(request().limit());
   if (!checked.ok()) return checked;
-  search.limit = request_.limit();
-  switch (request_.query_case()) {
+  search.limit = request().limit();
+  switch (request().query_case()) {
     case v1::SearchRequest::kVector: {
-      const auto query = ToQuery(request_.vector(), schema, &memory.query);
-      if (!query.ok()) return AtQuery(request_, query.status());
+      const auto query = ToQuery(request().vector(), schema, &memory.query);
+      if (!query.ok()) return AtQuery(request(), query.status());
       search.query = *query;
       break;
     }
     case v1::SearchRequest::kId: {
-      auto id = ToPointId(request_.id());
-      if (!id.ok()) return AtQuery(request_, id.status());
+      auto id = ToPointId(request().id());
+      if (!id.ok()) return AtQuery(request(), id.status());
       search.query = *std::move(id);
       break;
     }
     case v1::SearchRequest::QUERY_NOT_SET:
       return FieldError("query", "vector or id must be set");
   }
-  absl::StatusOr<SearchHow> how = ToSearchHow(request_, schema);
+  absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema);
   if (!how.ok()) return how.status();
   search.how = *std::move(how);
   search.patience = patience();
 
   AttributeChoice choice;
-  if (request_.output().attributes_size() > 0) {
-    const absl::StatusOr<CollectionInfo> info = engine().GetCollection(request_.collection());
+  if (request().output().attributes_size() > 0) {
+    const absl::StatusOr<CollectionInfo> info = engine().GetCollection(request().collection());
     if (!info.ok()) return info.status();
     absl::StatusOr<AttributeChoice> chosen =
-        AttributeChoice::Make(request_.output(), info->spec.attributes);
+        AttributeChoice::Make(request().output(), info->spec.attributes);
     if (!chosen.ok()) return AtField("output", chosen.status());
     choice = *std::move(chosen);
   }
-  search.output = {.attributes = choice.any(), .vector = request_.output().vectors()};
+  search.output = {.attributes = choice.any(), .vector = request().output().vectors()};
   checked = CheckReplyBytes(search.limit, MaxPointBytes(schema, search.output));
   if (!checked.ok()) return AtField("limit", checked);
 
   checked = view.Search(search, &memory.scratch, found);
-  if (!checked.ok()) return AtQuery(request_, checked);
-  return FromSearchReply(found, schema.dtype, search.output, choice, reply_);
+  if (!checked.ok()) return AtQuery(request(), checked);
+  return FromSearchReply(found, schema.dtype, search.output, choice, reply());
 }
 
 void SearchCall::Observe(const SearchReply& found, std::chrono::steady_clock::time_point begun) {
@@ -87,9 +88,9 @@ void SearchCall::Observe(const SearchReply& found, std::chrono::steady_clock::ti
   const auto* plan = std::get_if<Plan>(&found.how);
   const auto* exact = std::get_if<ExactSearch>(&found.how);
   Log(LogLevel::kWarning, "slow_query",
-      {{"collection", request_.collection()},
+      {{"collection", request().collection()},
        {"plan", plan != nullptr ? FormatPlan(*plan) : absl::StrCat("exact=", exact->dim)},
-       {"limit", request_.limit()},
+       {"limit", request().limit()},
        {"micros", micros},
        {"stage_micros", stages},
        {"unbuilt", found.unbuilt}});

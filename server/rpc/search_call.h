@@ -7,23 +7,17 @@
 
 namespace nestor {
 
-class SearchCall final : public SnapshotCall {
+class SearchCall final : public SnapshotCall<v1::SearchRequest, v1::SearchResponse> {
  public:
-  SearchCall(Backend* backend, grpc::CallbackServerContext* context,
-             const v1::SearchRequest* request, v1::SearchResponse* reply)
-      : SnapshotCall(backend, Method::kSearch, context, request, &request->collection(),
-                     request->min_seq()),
-        request_(*request),
-        reply_(reply) {}
+  SearchCall(Backend* backend, grpc::CallbackServerContext* context, const grpc::ByteBuffer* in,
+             grpc::ByteBuffer* out)
+      : SnapshotCall(backend, Method::kSearch, context, in, out) {}
 
  private:
   void RunOn(SearchView view) override;
   absl::Status Search(const SearchView& view, SearchReply* found);
   // Counts the time spent and logs what was slow.
   void Observe(const SearchReply& found, std::chrono::steady_clock::time_point begun);
-
-  const v1::SearchRequest& request_;
-  v1::SearchResponse* const reply_;
 };
 
 }  // namespace nestor

@@ -6,17 +6,16 @@
 namespace nestor {
 
 grpc::ServerUnaryReactor* SearchService::Search(grpc::CallbackServerContext* context,
-                                                const v1::SearchRequest* request,
-                                                v1::SearchResponse* reply) {
-  auto* call = new SearchCall(backend_, context, request, reply);
+                                                const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  auto* call = new SearchCall(backend_, context, in, out);
   call->Start(&backend_->searches);
   return call;
 }
 
 grpc::ServerUnaryReactor* SearchService::BatchSearch(grpc::CallbackServerContext* context,
-                                                     const v1::BatchSearchRequest* request,
-                                                     v1::BatchSearchResponse* reply) {
-  auto* call = new BatchSearchCall(backend_, context, request, reply);
+                                                     const grpc::ByteBuffer* in,
+                                                     grpc::ByteBuffer* out) {
+  auto* call = new BatchSearchCall(backend_, context, in, out);
   call->Start(&backend_->searches);
   return call;
 }

@@ -7,16 +7,18 @@
 
 namespace nestor {
 
-class SearchService final : public v1::SearchService::CallbackService {
+// Every method takes bytes (wire.h says why).
+using RawSearchService = v1::SearchService::WithRawCallbackMethod_BatchSearch<
+    v1::SearchService::WithRawCallbackMethod_Search<v1::SearchService::Service>>;
+
+class SearchService final : public RawSearchService {
  public:
   explicit SearchService(Backend* backend) : backend_(backend) {}
 
-  grpc::ServerUnaryReactor* Search(grpc::CallbackServerContext* context,
-                                   const v1::SearchRequest* request,
-                                   v1::SearchResponse* reply) override;
+  grpc::ServerUnaryReactor* Search(grpc::CallbackServerContext* context, const grpc::ByteBuffer* in,
+                                   grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* BatchSearch(grpc::CallbackServerContext* context,
-                                        const v1::BatchSearchRequest* request,
-                                        v1::BatchSearchResponse* reply) override;
+                                        const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
 
  private:
   Backend* const backend_;

@@ -7,6 +7,7 @@
 #include "server/rpc/call.h"
 #include "server/rpc/convert_columns.h"
 #include "server/rpc/status.h"
+#include "server/rpc/wire.h"
 
 namespace nestor {
 namespace {
@@ -76,25 +77,42 @@ void UpsertStream::Drain() {
 }
 
 void UpsertStream::OnReadDone(bool ok) {
+  absl::StatusOr<std::unique_ptr<Batch>> batch = nullptr;
+  if (ok) {
+    *batch = std::make_unique<Batch>();
+    (*batch)->bytes = reading_.Length();
+    // Unknown fields concern the batch, not the stream: they are refused when it is applied.
+    const absl::Status decoded = DecodeMessage(&reading_, &(*batch)->request);
+    if (!decoded.ok()) batch = decoded;
+  }
   Next next;
   {
     MutexLock lock(&mutex_);
     read_started_ = false;
-    if (!ok) {
+    if (ok) {
+      Take(std::move(batch));
+    } else {
       read_ended_ = true;
-    } else if (!end_.has_value()) {
-      const absl::Status number = CheckNumber(reading_->request.batch());
-      if (number.ok()) {
-        reading_->bytes = reading_->request.ByteSizeLong();
-        bytes_ += reading_->bytes;
-        waiting_.push_back(std::move(reading_));
-      } else {
-        EndWith(number);
-      }
     }
     next = Decide();
   }
   Do(std::move(next));
+}
+
+void UpsertStream::Take(absl::StatusOr<std::unique_ptr<Batch>> batch) {
+  if (end_.has_value()) return;
+  absl::Status status = batch.status();
+  if (status.ok()) status = CheckNumber((*batch)->request.batch());
+  if (!status.ok()) return EndWith(status);
+  bytes_ += (*batch)->bytes;
+  waiting_.push_back(*std::move(batch));
+}
+
+void UpsertStream::Answer(const v1::StreamUpsertResponse& reply) {
+  grpc::ByteBuffer bytes;
+  const absl::Status encoded = EncodeReply(reply, &bytes);
+  if (!encoded.ok()) return EndWith(encoded);
+  replies_.push_back(std::move(bytes));
 }
 
 void UpsertStream::OnWriteDone(bool ok) {
@@ -145,7 +163,7 @@ void UpsertStream::Run() {
       } else {
         *reply.mutable_refused() = ToRpcStatus(ack.status());
       }
-      replies_.push_back(std::move(reply));
+      Answer(reply);
     } else {
       // The batches behind were not begun: a fault of the server ends the stream for them too.
       waiting_.clear();
@@ -177,7 +195,6 @@ UpsertStream::Next UpsertStream::Decide() {
   const size_t open = waiting_.size() + (applying_ ? 1 : 0) + replies_.size();
   if (!over && !read_started_ && open < kMaxBatches && bytes_ < kMaxBytes) {
     read_started_ = true;
-    reading_ = std::make_unique<Batch>();
     next.read = true;
   }
   if (!applying_ && !waiting_.empty()) {
@@ -206,7 +223,7 @@ void UpsertStream::Do(Next next) {
       Finish(ToGrpcStatus(*next.finish));
       return;
     }
-    if (next.read) StartRead(&reading_->request);
+    if (next.read) StartRead(&reading_);
     if (next.write != nullptr) StartWrite(next.write);
     if (next.apply && !backend_->writes.Submit(this)) BackOff();
     MutexLock lock(&mutex_);
@@ -224,7 +241,7 @@ void UpsertStream::BackOff() {
     reply.mutable_back_off()->set_delay_millis(kBackOffMillis);
     backed_off_.insert(batch->request.batch());
     bytes_ -= batch->bytes;
-    replies_.push_back(std::move(reply));
+    Answer(reply);
   }
   waiting_.clear();
 }

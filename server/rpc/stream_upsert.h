@@ -13,6 +13,8 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
 #include "index/base/mutex.h"
 #include "nestor/v1/point.pb.h"
@@ -21,10 +23,9 @@
 
 namespace nestor {
 
-class UpsertStream final
-    : public grpc::ServerBidiReactor<v1::StreamUpsertRequest, v1::StreamUpsertResponse>,
-      public WorkPool::Task,
-      public OpenStreams::Stream {
+class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                           public WorkPool::Task,
+                           public OpenStreams::Stream {
  public:
   static constexpr size_t kMaxBatches = 4;        // read and not yet answered
   static constexpr size_t kMaxBytes = 32u << 20;  // of these; one more batch may be on its way
@@ -50,6 +51,9 @@ class UpsertStream final
   // Applies the first batch that waits.
   void Run() override;
 
+  // Reads ahead: takes what gRPC read, or ends the stream.
+  void Take(absl::StatusOr<std::unique_ptr<Batch>> batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Answer(const v1::StreamUpsertResponse& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // OK, or why the number ends the stream.
   absl::Status CheckNumber(uint64_t batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the stream once what was read before is applied and answered. The first reason stands.
@@ -60,7 +64,7 @@ class UpsertStream final
   struct Next {
     bool read = false;
     bool apply = false;
-    const v1::StreamUpsertResponse* write = nullptr;
+    const grpc::ByteBuffer* write = nullptr;
     std::optional<absl::Status> finish;
     bool Any() const { return read || apply || write != nullptr || finish.has_value(); }
   };
@@ -77,14 +81,13 @@ class UpsertStream final
   std::atomic<bool> cancelled_{false};
 
   Mutex mutex_;
-  std::unique_ptr<Batch> reading_;  // gRPC's while a read is on its way
+  grpc::ByteBuffer reading_;  // gRPC's while a read is on its way
   bool read_started_ ABSL_GUARDED_BY(mutex_) = false;
   bool read_ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::unique_ptr<Batch>> waiting_ ABSL_GUARDED_BY(mutex_);
   bool applying_ ABSL_GUARDED_BY(mutex_) = false;
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the batches waiting or being applied
-  std::deque<v1::StreamUpsertResponse> replies_
-      ABSL_GUARDED_BY(mutex_);  // the first is being written
+  std::deque<grpc::ByteBuffer> replies_ ABSL_GUARDED_BY(mutex_);  // the first is being written
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_set<uint64_t> backed_off_ ABSL_GUARDED_BY(mutex_);

@@ -1,6 +1,7 @@
 // What is refused: the code, a message with the value and the limit, the field in the details, and
 // nothing changed by it.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -515,6 +516,33 @@ TEST_F(BadInputTest, MessagesOverTheLimitAreRefusedWithBothNumbers) {
   EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
   EXPECT_THAT(status.error_message(), HasSubstr("67108864"));
   EXPECT_EQ(State(), before);
+}
+
+TEST_F(BadInputTest, BytesThatAreNoMessage) {
+  // A search whose collection is no UTF-8, one cut off, and noise.
+  const std::string kRequests[] = {std::string("\x0a\x02\xff\xfe"), std::string("\x0a\x10zz"),
+                                   std::string(1000, '\xff')};
+  grpc::GenericStub stub(server_->stubs().channel);
+  for (const std::string& request : kRequests) {
+    grpc::CompletionQueue queue;
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+    const grpc::Slice slice(request);
+    const auto call = stub.PrepareUnaryCall(&context, "/nestor.v1.SearchService/Search",
+                                            grpc::ByteBuffer(&slice, 1), &queue);
+    call->StartCall();
+    grpc::ByteBuffer reply;
+    grpc::Status status;
+    call->Finish(&reply, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr(std::to_string(request.size()) +
+                                                  " bytes are no nestor.v1.SearchRequest"));
+    EXPECT_EQ(ReasonOf(status), "MALFORMED_MESSAGE");
+    queue.Shutdown();
+  }
 }
 
 TEST_F(BadInputTest, IndexAndAdminCalls) {

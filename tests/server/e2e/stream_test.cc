@@ -139,6 +139,19 @@ TEST_F(StreamTest, NumbersOutOfOrderEndTheStream) {
   EXPECT_EQ(Count(), 1u);
 }
 
+TEST_F(StreamTest, ABatchThatIsNoMessageEndsTheStreamWithAnError) {
+  v1::StreamUpsertRequest batch = MakeStreamBatch("c", 1, 0, 1, kDim);
+  batch.mutable_columns(1)->mutable_strings()->set_values(0, "\xff is no UTF-8");
+  const auto stream = Open();
+  ASSERT_TRUE(stream->Write(batch));
+  v1::StreamUpsertResponse reply;
+  EXPECT_FALSE(stream->Read(&reply));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("UTF-8"));
+  EXPECT_EQ(Count(), 0u);
+}
+
 TEST_F(StreamTest, CancelledStreamsLeaveWholeBatches) {
   const auto stream = Open();
   for (uint64_t i = 1; i <= 20; ++i) {
