@@ -76,9 +76,10 @@ class Comparing {
 
   absl::StatusOr<std::vector<Measurement>> SweepNestor(const PlanSpace& space) const {
     SweepOptions sweep{.random_plans = options_.random_plans, .recalls = options_.recalls};
-    // How many rounds the improvement takes is not known before.
-    const double expected = options_.random_plans + 75.0 * options_.recalls.size();
-    sweep.progress = [&](int measured) { Report("sweep", std::min(0.99, measured / expected)); };
+    // At most: a climb may end early.
+    const double most =
+        options_.random_plans + sweep.climb_plans * static_cast<double>(options_.recalls.size());
+    sweep.progress = [&](int measured) { Report("sweep", measured / most); };
     return SweepPlans(space, sweep,
                       [&](const std::string& plan) { return OnePass(engines_[0], plan); });
   }

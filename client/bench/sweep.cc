@@ -1,9 +1,9 @@
 #include "client/bench/sweep.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <random>
-#include <set>
 #include <utility>
 
 #include "client/bench/choose.h"
@@ -12,6 +12,8 @@ namespace nestor {
 namespace {
 
 constexpr uint32_t kMinDim = 32;
+// Random pairs of steps that are tried where no single one helps.
+constexpr size_t kDoubleSteps = 40;
 
 using Random = std::mt19937_64;
 
@@ -68,6 +70,88 @@ bool InOrder(const Plan& plan) {
   return true;
 }
 
+// One sweep and what it has measured.
+class Sweep {
+ public:
+  Sweep(const PlanSpace& space, const SweepOptions& options, const MeasurePlan& measure)
+      : space_(space), options_(options), measure_(measure), random_(options.seed) {}
+
+  absl::StatusOr<std::vector<Measurement>> Run() {
+    for (int i = 0; i < options_.random_plans; ++i) {
+      if (auto tried = Try(RandomPlan(space_, random_)); !tried.ok()) return tried.status();
+    }
+    // The dearest plan of the space bounds what recall there is; without it a high recall may have
+    // no plan to start from.
+    Plan dearest;
+    dearest.coarse = {space_.coarse_dims.back(), space_.probes.back()};
+    dearest.scan = {space_.scan_dims.back(), space_.keeps.back()};
+    dearest.rescore = true;
+    if (auto tried = Try(dearest); !tried.ok()) return tried.status();
+    for (double recall : options_.recalls) {
+      if (absl::Status s = Climb(recall); !s.ok()) return s;
+    }
+    return std::move(measured_);
+  }
+
+ private:
+  // Measures a plan unless it has been; its place in measured_.
+  absl::StatusOr<size_t> Try(const Plan& plan) {
+    const std::string text = FormatPlan(plan);
+    if (const auto at = places_.find(text); at != places_.end()) return at->second;
+    absl::StatusOr<Measurement> result = measure_(text);
+    if (!result.ok()) return result.status();
+    measured_.push_back(*std::move(result));
+    if (options_.progress) options_.progress(static_cast<int>(measured_.size()));
+    return places_[text] = measured_.size() - 1;
+  }
+
+  absl::Status Climb(double recall) {
+    const std::optional<size_t> start = Fastest(measured_, recall, &Measurement::steady_qps);
+    if (!start) return absl::OkStatus();
+    size_t best = *start;
+    absl::StatusOr<Plan> plan = ParsePlan(measured_[best].setting);
+    if (!plan.ok()) return plan.status();
+    const size_t end = measured_.size() + static_cast<size_t>(options_.climb_plans);
+    // Moves to `next` if that is better.
+    const auto step = [&](const Plan& next) -> absl::StatusOr<bool> {
+      const absl::StatusOr<size_t> place = Try(next);
+      if (!place.ok()) return place.status();
+      const Measurement& m = measured_[*place];
+      if (m.recall < recall || m.steady_qps <= measured_[best].steady_qps) return false;
+      best = *place;
+      plan = next;
+      return true;
+    };
+    std::vector<Plan> neighbours = Neighbours(space_, *plan);
+    size_t failures = 0;  // since the last step
+    for (size_t i = 0; measured_.size() < end; ++i) {
+      absl::StatusOr<bool> moved = false;
+      if (failures < neighbours.size()) {
+        moved = step(neighbours[i % neighbours.size()]);
+      } else if (failures < neighbours.size() + kDoubleSteps) {
+        const std::vector<Plan> further =
+            Neighbours(space_, neighbours[random_() % neighbours.size()]);
+        moved = step(further[random_() % further.size()]);
+      } else {
+        break;
+      }
+      if (!moved.ok()) return moved.status();
+      failures = *moved ? 0 : failures + 1;
+      if (!*moved) continue;
+      neighbours = Neighbours(space_, *plan);
+      --i;  // the same move again, as far as the lists are alike
+    }
+    return absl::OkStatus();
+  }
+
+  const PlanSpace& space_;
+  const SweepOptions& options_;
+  const MeasurePlan& measure_;
+  Random random_;
+  std::vector<Measurement> measured_;
+  std::map<std::string, size_t> places_;  // of plans in measured_
+};
+
 }  // namespace
 
 PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
@@ -80,8 +164,8 @@ PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<ui
     if (d <= second_shell) space.scan_dims.push_back(d);
     space.refine_dims.push_back(d);
   }
-  for (uint32_t p : {1,  2,  3,  4,  6,  8,   10,  12,  14,  16,  20,  24,  28,  32,
-                     40, 48, 64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024}) {
+  for (uint32_t p : {1,  2,  3,  4,  6,   8,   10,  12,  14,  16,  20,  24,  28,  32,  40,  48,
+                     56, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320, 384, 512, 768, 1024}) {
     if (p <= lists) space.probes.push_back(p);
   }
   for (uint32_t tenths :
@@ -137,42 +221,7 @@ std::vector<Plan> Neighbours(const PlanSpace& space, const Plan& plan) {
 absl::StatusOr<std::vector<Measurement>> SweepPlans(const PlanSpace& space,
                                                     const SweepOptions& options,
                                                     const MeasurePlan& measure) {
-  std::vector<Measurement> measured;
-  std::set<std::string> seen;
-  const auto try_plan = [&](const Plan& plan) -> absl::Status {
-    const std::string text = FormatPlan(plan);
-    if (!seen.insert(text).second) return absl::OkStatus();
-    absl::StatusOr<Measurement> result = measure(text);
-    if (!result.ok()) return result.status();
-    measured.push_back(*std::move(result));
-    if (options.progress) options.progress(static_cast<int>(measured.size()));
-    return absl::OkStatus();
-  };
-  Random random(options.seed);
-  for (int i = 0; i < options.random_plans; ++i) {
-    if (absl::Status s = try_plan(RandomPlan(space, random)); !s.ok()) return s;
-  }
-  // The dearest plan of the space bounds what recall there is; without it a high target may have no
-  // plan to start from.
-  Plan dearest;
-  dearest.coarse = {space.coarse_dims.back(), space.probes.back()};
-  dearest.scan = {space.scan_dims.back(), space.keeps.back()};
-  dearest.rescore = true;
-  if (absl::Status s = try_plan(dearest); !s.ok()) return s;
-  for (double recall : options.recalls) {
-    std::string improved;
-    for (int round = 0; round < options.rounds; ++round) {
-      const std::optional<size_t> best = Fastest(measured, recall, &Measurement::steady_qps);
-      if (!best || measured[*best].setting == improved) break;
-      improved = measured[*best].setting;
-      const absl::StatusOr<Plan> plan = ParsePlan(improved);
-      if (!plan.ok()) return plan.status();
-      for (const Plan& next : Neighbours(space, *plan)) {
-        if (absl::Status s = try_plan(next); !s.ok()) return s;
-      }
-    }
-  }
-  return measured;
+  return Sweep(space, options, measure).Run();
 }
 
 }  // namespace nestor

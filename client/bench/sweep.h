@@ -1,6 +1,7 @@
-// Looks for good plans: random ones over the whole space first, then, for each recall wanted, the
-// neighbours of the fastest plan that reaches it, until none is faster. Deterministic but for what
-// `measure` measures.
+// Looks for good plans: random ones over the whole space first, then, for each recall wanted, a
+// climb from the fastest plan that reaches it: to a neighbour that is faster and reaches it too,
+// and, where no neighbour is, to one two random steps away. Deterministic but for what `measure`
+// measures.
 #ifndef NESTOR_CLIENT_BENCH_SWEEP_H_
 #define NESTOR_CLIENT_BENCH_SWEEP_H_
 
@@ -36,7 +37,7 @@ std::vector<Plan> Neighbours(const PlanSpace& space, const Plan& plan);
 
 struct SweepOptions {
   int random_plans = 200;
-  int rounds = 8;  // of improvement, at most, for each recall
+  int climb_plans = 150;  // measured at most in the climb of each recall
   std::vector<double> recalls;
   uint64_t seed = 1;
   // Told after each plan; the number of those measured so far.

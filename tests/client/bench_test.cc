@@ -149,13 +149,13 @@ TEST(Sweep, ImprovesToTheFastestPlan) {
     return m;
   };
   const absl::StatusOr<std::vector<Measurement>> measured = SweepPlans(
-      space, {.random_plans = 60, .rounds = 40, .recalls = {0.90, 0.99}, .seed = 7}, measure);
+      space, {.random_plans = 60, .climb_plans = 400, .recalls = {0.90, 0.99}, .seed = 7}, measure);
   ASSERT_TRUE(measured.ok()) << measured.status();
   EXPECT_EQ(static_cast<size_t>(calls), measured->size());
   const size_t best = *Fastest(*measured, 0.90, &Measurement::steady_qps);
   EXPECT_EQ((*measured)[best].setting, "coarse=32:40,scan=32:10");
   const size_t thorough = *Fastest(*measured, 0.99, &Measurement::steady_qps);
-  EXPECT_EQ((*measured)[thorough].setting, "coarse=32:64,scan=32:10");
+  EXPECT_EQ((*measured)[thorough].setting, "coarse=32:56,scan=32:10");
 }
 
 TEST(Sweep, HandsOnAFailure) {
