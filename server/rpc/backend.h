@@ -17,6 +17,8 @@ class Engine;
 struct BackendOptions {
   int search_threads = 1;
   uint32_t search_queue = 1024;
+  // Bytes of requests that wait or are worked on, all calls together.
+  int64_t max_request_bytes = int64_t{1} << 30;
   // Searches slower than this are logged with their plan; zero = none.
   std::chrono::milliseconds slow_query{0};
 };
@@ -33,16 +35,28 @@ struct Backend {
 
   explicit Backend(const BackendOptions& options)
       : slow_query(options.slow_query),
+        max_request_bytes(options.max_request_bytes),
         searches("search", options.search_threads, options.search_queue),
         writes("write", kWriteThreads, kWriteQueue),
         reads("read", kReadThreads, kReadQueue),
         waits("wait", kWaitThreads, kWaitQueue) {}
 
+  // Counts a request's bytes in; false, and they are not counted, where they go over the limit.
+  bool TakeBytes(int64_t bytes) {
+    if (request_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes <= max_request_bytes)
+      return true;
+    ReturnBytes(bytes);
+    return false;
+  }
+  void ReturnBytes(int64_t bytes) { request_bytes.fetch_sub(bytes, std::memory_order_relaxed); }
+
   const std::chrono::milliseconds slow_query;
+  const int64_t max_request_bytes;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<Engine*> engine{nullptr};  // null while the collections are being loaded
   std::atomic<bool> stopping{false};     // new calls are refused
   std::atomic<int> open_calls{0};        // unary ones whose reply is not sent yet
+  std::atomic<int64_t> request_bytes{0};
   RequestCounters counters;
   WorkPool searches;
   WorkPool writes;

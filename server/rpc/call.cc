@@ -42,17 +42,28 @@ absl::Status QueueFull(const WorkPool& pool) {
                                       pool.max_queued(), " wait, the limit")));
 }
 
-Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context)
-    : backend_(backend), method_(method), deadline_(SteadyDeadline(*context)) {}
+absl::Status TooManyBytes(const Backend& backend, int64_t bytes) {
+  return WithReason("TOO_MANY_BYTES",
+                    absl::ResourceExhaustedError(
+                        absl::StrCat("the server is busy: a request of ", bytes,
+                                     " bytes more would take those in progress over the limit of ",
+                                     backend.max_request_bytes)));
+}
+
+Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context,
+           size_t request_bytes)
+    : backend_(backend),
+      method_(method),
+      request_bytes_(static_cast<int64_t>(request_bytes)),
+      deadline_(SteadyDeadline(*context)) {}
 
 void Call::Start(WorkPool* pool) {
   backend_->open_calls.fetch_add(1, std::memory_order_relaxed);
   const absl::Status serving = CheckServing(*backend_);
-  if (!serving.ok()) {
-    Complete(serving);
-  } else if (!pool->Submit(this)) {
-    Complete(QueueFull(*pool));
-  }
+  if (!serving.ok()) return Complete(serving);
+  counted_ = backend_->TakeBytes(request_bytes_);
+  if (!counted_) return Complete(TooManyBytes(*backend_, request_bytes_));
+  if (!pool->Submit(this)) Complete(QueueFull(*pool));
 }
 
 absl::Status Call::Admit() const {
@@ -67,6 +78,7 @@ absl::Status Call::Admit() const {
 }
 
 void Call::OnDone() {
+  if (counted_) backend_->ReturnBytes(request_bytes_);
   backend_->open_calls.fetch_sub(1, std::memory_order_relaxed);
   delete this;
 }

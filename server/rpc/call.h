@@ -22,7 +22,7 @@ namespace nestor {
 
 class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
  public:
-  Call(Backend* backend, Method method, grpc::CallbackServerContext* context);
+  Call(Backend* backend, Method method, grpc::CallbackServerContext* context, size_t request_bytes);
 
   // Queues the call, or finishes it: UNAVAILABLE while the server loads or stops,
   // RESOURCE_EXHAUSTED when the queue is full. To be called once, by the handler, which then
@@ -49,6 +49,8 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
   const std::chrono::steady_clock::time_point entered_ = std::chrono::steady_clock::now();
   Backend* const backend_;
   const Method method_;
+  const int64_t request_bytes_;
+  bool counted_ = false;  // the bytes are, in the backend
   const std::chrono::steady_clock::time_point deadline_;
   std::atomic<bool> cancelled_{false};
 };
@@ -59,7 +61,7 @@ class MessageCall : public Call {
  public:
   MessageCall(Backend* backend, Method method, grpc::CallbackServerContext* context,
               const grpc::ByteBuffer* in, grpc::ByteBuffer* out)
-      : Call(backend, method, context), in_(in), out_(out) {}
+      : Call(backend, method, context, in->Length()), in_(in), out_(out) {}
 
  protected:
   // To be called before request() is used.
@@ -95,6 +97,7 @@ std::chrono::steady_clock::time_point SteadyDeadline(const grpc::CallbackServerC
 // UNAVAILABLE while the server loads or stops, else OK.
 absl::Status CheckServing(const Backend& backend);
 absl::Status QueueFull(const WorkPool& pool);
+absl::Status TooManyBytes(const Backend& backend, int64_t bytes);
 
 // A call that is one function: absl::Status work(Engine&, const Request&, Reply*).
 template <typename Request, typename Reply, typename Work>

@@ -104,6 +104,7 @@ void UpsertStream::Take(absl::StatusOr<std::unique_ptr<Batch>> batch) {
   absl::Status status = batch.status();
   if (status.ok()) status = CheckNumber((*batch)->request.batch());
   if (!status.ok()) return EndWith(status);
+  if (!backend_->TakeBytes((*batch)->bytes)) return BackOff((*batch)->request.batch());
   bytes_ += (*batch)->bytes;
   waiting_.push_back(*std::move(batch));
 }
@@ -153,7 +154,7 @@ void UpsertStream::Run() {
   {
     MutexLock lock(&mutex_);
     applying_ = false;
-    bytes_ -= batch->bytes;
+    Forget(*batch);
     if (ack.ok() || absl::IsInvalidArgument(ack.status()) || absl::IsNotFound(ack.status()) ||
         absl::IsResourceExhausted(ack.status())) {
       v1::StreamUpsertResponse reply;
@@ -166,6 +167,7 @@ void UpsertStream::Run() {
       Answer(reply);
     } else {
       // The batches behind were not begun: a fault of the server ends the stream for them too.
+      for (const std::unique_ptr<Batch>& behind : waiting_) Forget(*behind);
       waiting_.clear();
       EndWith(ack.status());
     }
@@ -225,25 +227,34 @@ void UpsertStream::Do(Next next) {
     }
     if (next.read) StartRead(&reading_);
     if (next.write != nullptr) StartWrite(next.write);
-    if (next.apply && !backend_->writes.Submit(this)) BackOff();
+    if (next.apply && !backend_->writes.Submit(this)) BackOffAll();
     MutexLock lock(&mutex_);
     --acting_;
     next = Decide();
   }
 }
 
-void UpsertStream::BackOff() {
+void UpsertStream::BackOffAll() {
   MutexLock lock(&mutex_);
   applying_ = false;
   for (const std::unique_ptr<Batch>& batch : waiting_) {
-    v1::StreamUpsertResponse reply;
-    reply.set_batch(batch->request.batch());
-    reply.mutable_back_off()->set_delay_millis(kBackOffMillis);
-    backed_off_.insert(batch->request.batch());
-    bytes_ -= batch->bytes;
-    Answer(reply);
+    Forget(*batch);
+    BackOff(batch->request.batch());
   }
   waiting_.clear();
+}
+
+void UpsertStream::BackOff(uint64_t number) {
+  v1::StreamUpsertResponse reply;
+  reply.set_batch(number);
+  reply.mutable_back_off()->set_delay_millis(kBackOffMillis);
+  backed_off_.insert(number);
+  Answer(reply);
+}
+
+void UpsertStream::Forget(const Batch& batch) {
+  bytes_ -= batch.bytes;
+  backend_->ReturnBytes(batch.bytes);
 }
 
 }  // namespace nestor

@@ -28,7 +28,7 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
                            public OpenStreams::Stream {
  public:
   static constexpr size_t kMaxBatches = 4;        // read and not yet answered
-  static constexpr size_t kMaxBytes = 32u << 20;  // of these; one more batch may be on its way
+  static constexpr int64_t kMaxBytes = 32 << 20;  // of these; one more batch may be on its way
   static constexpr uint32_t kBackOffMillis = 100;
 
   static UpsertStream* Open(Backend* backend, OpenStreams* streams,
@@ -39,7 +39,7 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
  private:
   struct Batch {
     v1::StreamUpsertRequest request;
-    size_t bytes = 0;
+    int64_t bytes = 0;
   };
 
   UpsertStream(Backend* backend, OpenStreams* streams, grpc::CallbackServerContext* context);
@@ -73,7 +73,10 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   void Do(Next next);
   // The write pool is full: those that wait are told to come again, all of them, so that none
   // overtakes another.
-  void BackOff();
+  void BackOffAll();
+  void BackOff(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A batch that is applied, refused or dropped counts no more.
+  void Forget(const Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Backend* const backend_;
   OpenStreams* const streams_;
@@ -86,7 +89,7 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   bool read_ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::unique_ptr<Batch>> waiting_ ABSL_GUARDED_BY(mutex_);
   bool applying_ ABSL_GUARDED_BY(mutex_) = false;
-  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the batches waiting or being applied
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the batches waiting or being applied
   std::deque<grpc::ByteBuffer> replies_ ABSL_GUARDED_BY(mutex_);  // the first is being written
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -160,6 +160,42 @@ TEST(HealthTest, WaitingSearchesAreCancelledAndExpireWithoutHoldingSearchThreads
   EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
 }
 
+TEST(HealthTest, RequestBytesInProgressAreBounded) {
+  TestServer server({.search_threads = 1, .max_request_bytes = 1000});
+  server.Load();
+  v1::Collection made;
+  ASSERT_TRUE(CallStub(server.stubs().collections.get(),
+                       &v1::CollectionService::Stub::CreateCollection, MakeCollection("c", 8),
+                       &made)
+                  .ok());
+  v1::UpsertPointsResponse wrote;
+  const grpc::Status refused =
+      CallStub(server.stubs().points.get(), &v1::PointService::Stub::UpsertPoints,
+               MakeUpsert("c", 0, 100, 8), &wrote);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("over the limit of 1000"));
+
+  // On a stream it is a back-off; the batch comes again under its number.
+  grpc::ClientContext context;
+  const auto stream = server.stubs().points->StreamUpsert(&context);
+  v1::StreamUpsertResponse reply;
+  ASSERT_TRUE(stream->Write(MakeStreamBatch("c", 1, 0, 100, 8)));
+  ASSERT_TRUE(stream->Read(&reply));
+  EXPECT_EQ(reply.batch(), 1u);
+  EXPECT_GT(reply.back_off().delay_millis(), 0u);
+  for (int i = 0; i < 50; ++i) {
+    // Bytes are given back: 50 batches would go over the limit if they were not.
+    ASSERT_TRUE(stream->Write(MakeStreamBatch("c", i == 0 ? 1 : i + 1, i * 5, 5, 8)));
+    ASSERT_TRUE(stream->Read(&reply));
+    EXPECT_EQ(reply.ack().count(), 5u) << reply.DebugString();
+  }
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(CallStub(server.stubs().points.get(), &v1::PointService::Stub::UpsertPoints,
+                         MakeUpsert("c", 0, 5, 8), &wrote)
+                    .ok());
+  }
+}
+
 TEST(HealthTest, AFullQueueIsResourceExhaustedWithADelay) {
   // One search thread, one place in its queue: of many exact searches at once some are refused.
   TestServer server({.search_threads = 1, .search_queue = 1});
