@@ -65,7 +65,7 @@ void CoarseTable::Score(const Kernels& kernels, const float* query, uint32_t dim
                         float* sums, float* keys) const {
   const Table& table = dim <= model_->coarse_dim ? centroids_ : means_;
   const ShellLayout& layout = table.layout;
-  code->Encode(layout, query, /*integral=*/false);
+  code->Encode(layout, query, /*integral=*/false, dim);
   const size_t padded = padded_lists();
   for (size_t s = 0; s < layout.shells() && layout.begin(s) < dim; ++s) {
     const uint32_t used = std::min(dim, layout.end(s)) - layout.begin(s);

@@ -271,7 +271,8 @@ absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, Search
     cost.name = "scan";
     cost.dim = plan.scan.dim;
     b.code.Encode(rep.layout_, query.vector.data(),
-                  rep.exact_int8() && IsIntegral(query.vector.data(), rep.schema_.dim));
+                  rep.exact_int8() && IsIntegral(query.vector.data(), rep.schema_.dim),
+                  plan.refine.empty() ? plan.scan.dim : plan.refine.back().dim);
     absl::Status status = Scan(context, b.lists, plan.scan.dim, plan.scan.keep, &b.code, &b.stage,
                                &b.candidates, &cost);
     if (!status.ok()) return status;

@@ -4,6 +4,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -229,15 +230,20 @@ absl::Status EncodeVector(Dtype dtype, const float* values, size_t n, std::byte*
 
 absl::Status ValidateVector(const VectorSchema& schema, const float* values,
                             absl::string_view what) {
+  const Kernels& kernels = ActiveKernels();
+  std::span<const uint32_t> bounds = schema.nesting;
+  if (schema.metric != Metric::kCosine) bounds = bounds.last(1);
   double squared = 0;
   uint32_t d = 0;
-  for (uint32_t bound : schema.nesting) {
-    for (; d < bound; ++d) {
-      if (!std::isfinite(values[d])) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(what, " has ", values[d], " at position ", d, "; values must be finite"));
-      }
-      squared += static_cast<double>(values[d]) * values[d];
+  for (uint32_t bound : bounds) {
+    squared += kernels.dot_f64(values + d, values + d, bound - d);
+    d = bound;
+    // Squares of floats do not overflow a double: only a value that is not finite makes this.
+    if (!std::isfinite(squared)) {
+      const float* bad = std::find_if_not(values, values + bound,
+                                          [](float value) { return std::isfinite(value); });
+      return absl::InvalidArgumentError(absl::StrCat(what, " has ", *bad, " at position ",
+                                                     bad - values, "; values must be finite"));
     }
     if (schema.metric == Metric::kCosine && squared < FLT_MIN) {
       return absl::InvalidArgumentError(absl::StrCat(what, " has squared norm ", squared,

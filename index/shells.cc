@@ -92,7 +92,8 @@ void RowCode::Encode(const float* vector) {
   }
 }
 
-void QueryCode::Encode(const ShellLayout& layout, const float* query, bool integral) {
+void QueryCode::Encode(const ShellLayout& layout, const float* query, bool integral,
+                       uint32_t deepest) {
   query_ = query;
   const size_t shells = layout.shells();
   scales_.assign(shells, 1.0f);
@@ -104,7 +105,7 @@ void QueryCode::Encode(const ShellLayout& layout, const float* query, bool integ
     bytes += layout.row_bytes(s);
   }
   codes_.resize(bytes);
-  for (size_t s = 0; s < shells; ++s) {
+  for (size_t s = 0; s < shells && layout.begin(s) < deepest; ++s) {
     int8_t* out = codes_.data() + offsets_[s];
     const float* values = query + layout.begin(s);
     if (integral) {

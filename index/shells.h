@@ -68,8 +68,9 @@ class RowCode {
 // the query's floats as they are.
 class QueryCode {
  public:
-  // `integral`: the query is made of int8 values too, and is used exactly.
-  void Encode(const ShellLayout& layout, const float* query, bool integral);
+  // The shells up to the one that holds dim `deepest` - 1. `integral`: the query is made of int8
+  // values too, and is used exactly.
+  void Encode(const ShellLayout& layout, const float* query, bool integral, uint32_t deepest);
   // Codes from dim `d` (inside shell s) on; int8 only.
   const int8_t* codes(const ShellLayout& layout, size_t s, uint32_t d) const {
     return codes_.data() + offsets_[s] + (d - layout.begin(s));

@@ -42,6 +42,7 @@ class Dataset {
   const std::vector<uint32_t>& nesting() const { return files_.nesting; }
   bool has_base() const { return base_.has_value(); }
   const VectorFile& base() const { return *base_; }  // requires has_base()
+  const VectorFile& query_file() const { return queries_file_; }
   uint32_t queries() const { return static_cast<uint32_t>(queries_file_.rows()); }
   std::span<const float> query(uint32_t q) const {
     return std::span(query_values_).subspan(size_t{q} * dim(), dim());

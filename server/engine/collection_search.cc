@@ -112,8 +112,7 @@ absl::Status Collection::Search(const SearchView& view, const SearchRequest& req
     SearchHit& hit = reply->hits[i];
     hit.id = index.IdAt(found.slot);
     hit.score = found.score;
-    hit.row = index.RowAt(found.slot);
-    hit.seq = index.BornAt(found.slot);
+    hit.seq = request.seqs ? index.BornAt(found.slot) : 0;
     hit.vector.clear();
     hit.attributes.clear();
   }

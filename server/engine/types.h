@@ -40,6 +40,7 @@ struct Patience {
 struct CollectionInfo {
   CollectionSpec spec;
   uint32_t uid = 0;
+  int64_t created_micros = 0;  // since 1970-01-01 UTC
   uint64_t points = 0;
   uint64_t seq = 0;         // last published
   uint64_t generation = 0;  // 0 = never built
@@ -122,14 +123,14 @@ struct SearchRequest {
   uint32_t limit = 10;
   SearchHow how;
   PointOutput output;
+  bool seqs = true;  // whether hits carry theirs
   Patience patience;
 };
 
 struct SearchHit {
   PointId id;
   float score = 0;
-  uint64_t row = 0;
-  uint64_t seq = 0;
+  uint64_t seq = 0;       // 0 where it was not asked for
   std::string vector;     // as in Point
   Attributes attributes;  // as in Point
 };
@@ -154,6 +155,7 @@ struct IndexInfo {
   uint64_t dead_rows =
       0;  // overwritten or deleted, memory not yet given back (the next build or restart does)
   uint64_t rows_at_build = 0;
+  int64_t built_micros = 0;  // since 1970-01-01 UTC; 0 = never built
   // Rows that a search can only find by scanning everything: all rows of a collection of >= 1,000
   // that was never built, or was built when it had fewer. Rows written after a build are assigned
   // to its lists at once and do not count.

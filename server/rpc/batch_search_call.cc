@@ -48,13 +48,13 @@ absl::Status BatchSearchCall::Prepare() {
   const VectorSchema& schema = view_->schema();
   absl::Status checked = CheckLimit(request().limit());
   if (!checked.ok()) return checked;
-  const absl::StatusOr<PackedRows> queries = ToPackedRows(request().queries(), schema);
-  if (!queries.ok()) return AtField("queries", queries.status());
-  queries_ = *queries;
-  const uint64_t hits = uint64_t{queries_.count} * request().limit();
+  checked = queries_.CheckShape(request().queries().dtype(), schema);
+  if (!checked.ok()) return AtField("queries", checked);
+  const uint64_t hits = uint64_t{queries_.count()} * request().limit();
   if (hits > kMaxBatchHits) {
-    return FieldError("limit", absl::StrCat(queries_.count, " queries x limit ", request().limit(),
-                                            " = ", hits, " hits, the limit is ", kMaxBatchHits));
+    return FieldError(
+        "limit", absl::StrCat(queries_.count(), " queries x limit ", request().limit(), " = ", hits,
+                              " hits, the limit is ", kMaxBatchHits));
   }
   const absl::StatusOr<CollectionInfo> info = engine().GetCollection(request().collection());
   if (!info.ok()) return info.status();
@@ -65,7 +65,7 @@ absl::Status BatchSearchCall::Prepare() {
   if (!how.ok()) return how.status();
   how_ = *std::move(how);
 
-  const uint32_t blocks = (queries_.count + kQueriesAtATime - 1) / kQueriesAtATime;
+  const uint32_t blocks = (queries_.count() + kQueriesAtATime - 1) / kQueriesAtATime;
   blocks_.resize(blocks);
   share_count_ = std::min<uint32_t>(blocks, backend().searches.threads());
   shares_ = std::make_unique<Share[]>(share_count_);
@@ -93,18 +93,24 @@ absl::Status BatchSearchCall::SearchBlock(uint32_t number, Share* share) {
   SearchRequest search;
   search.limit = request().limit();
   search.how = how_;
+  search.seqs = false;
   search.patience = patience();
   const uint32_t begin = number * kQueriesAtATime;
-  const uint32_t end = std::min(begin + kQueriesAtATime, queries_.count);
+  const uint32_t end = std::min(begin + kQueriesAtATime, queries_.count());
   Block& block = blocks_[number];
   block.counts.reserve(end - begin);
   for (uint32_t i = begin; i < end; ++i) {
     search.query = queries_.At(i, &memory.query);
+    queries_.Prefetch(i + 1);
     const absl::Status status = view_->Search(search, &memory.scratch, &found);
     if (!status.ok()) return AtField(absl::StrCat("queries (number ", i, ")"), status);
     block.counts.push_back(static_cast<uint32_t>(found.hits.size()));
     for (SearchHit& hit : found.hits) {
-      block.ids.push_back(std::move(hit.id));
+      if (const auto* num = std::get_if<uint64_t>(&hit.id)) {
+        block.nums.push_back(*num);
+      } else {
+        block.strs.push_back(std::move(std::get<std::string>(hit.id)));
+      }
       block.scores.push_back(hit.score);
     }
     AddCosts(found.stages, &share->stages);
@@ -134,8 +140,8 @@ void BatchSearchCall::FinishBatch() {
   }
   if (!status.ok()) return Complete(status);
   size_t hits = 0;
-  for (const Block& block : blocks_) hits += block.ids.size();
-  reply()->mutable_counts()->Reserve(static_cast<int>(queries_.count));
+  for (const Block& block : blocks_) hits += block.scores.size();
+  reply()->mutable_counts()->Reserve(static_cast<int>(queries_.count()));
   reply()->mutable_scores()->Reserve(static_cast<int>(hits));
   v1::IdColumn* ids = reply()->mutable_ids();
   // A column that grows on an arena leaves its old selves behind.
@@ -147,13 +153,8 @@ void BatchSearchCall::FinishBatch() {
   for (Block& block : blocks_) {
     reply()->mutable_counts()->Add(block.counts.begin(), block.counts.end());
     reply()->mutable_scores()->Add(block.scores.begin(), block.scores.end());
-    for (PointId& id : block.ids) {
-      if (const auto* num = std::get_if<uint64_t>(&id)) {
-        ids->add_nums(*num);
-      } else {
-        ids->add_strs(std::move(std::get<std::string>(id)));
-      }
-    }
+    ids->mutable_nums()->Add(block.nums.begin(), block.nums.end());
+    for (std::string& id : block.strs) ids->add_strs(std::move(id));
   }
   absl::InlinedVector<StageCost, 8> sums;
   for (uint32_t i = 0; i < share_count_; ++i) AddCosts(shares_[i].stages, &sums);
@@ -165,10 +166,10 @@ void BatchSearchCall::FinishBatch() {
 
 void BatchSearchCall::Observe() {
   const auto spent = std::chrono::steady_clock::now() - entered();
-  if (backend().slow_query.count() == 0 || spent < backend().slow_query * queries_.count) return;
+  if (backend().slow_query.count() == 0 || spent < backend().slow_query * queries_.count()) return;
   Log(LogLevel::kWarning, "slow_batch",
       {{"collection", request().collection()},
-       {"queries", queries_.count},
+       {"queries", queries_.count()},
        {"limit", request().limit()},
        {"micros", std::chrono::duration<double, std::micro>(spent).count()}});
 }

@@ -8,10 +8,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "nestor/v1/search.pb.h"
-#include "server/rpc/convert_search.h"
+#include "server/rpc/query_rows.h"
 #include "server/rpc/snapshot_call.h"
 
 namespace nestor {
@@ -34,10 +35,14 @@ class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::Ba
   // Hits of `kQueriesAtATime` queries, one block of them after the other in the reply.
   struct Block {
     std::vector<uint32_t> counts;
-    std::vector<PointId> ids;
+    std::vector<uint64_t> nums;     // ids of the one kind
+    std::vector<std::string> strs;  // or of the other
     std::vector<float> scores;
   };
 
+  absl::Status Decode(const grpc::ByteBuffer* in, v1::BatchSearchRequest* request) override {
+    return queries_.Decode(*in, request);
+  }
   void RunOn(SearchView view) override;
   absl::Status Prepare();
   void Work(Share* share);
@@ -49,7 +54,7 @@ class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::Ba
   void Observe();
 
   std::optional<SearchView> view_;
-  PackedRows queries_;
+  QueryRows queries_;
   SearchHow how_;
   IdKind id_kind_ = IdKind::kNum;
   std::vector<Block> blocks_;

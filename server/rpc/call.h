@@ -65,13 +65,17 @@ class MessageCall : public Call {
 
  protected:
   // To be called before request() is used.
-  absl::Status Decode() { return DecodeRequest(in_, request_); }
+  absl::Status Decode() { return Decode(in_, request_); }
   // To be called once reply() is whole, before the call completes OK.
   absl::Status Encode() { return EncodeReply(*reply_, out_); }
   const Request& request() const { return *request_; }
   Reply* reply() { return reply_; }
 
  private:
+  virtual absl::Status Decode(const grpc::ByteBuffer* in, Request* request) {
+    return DecodeRequest(in, request);
+  }
+
   using Arena = google::protobuf::Arena;
 
   // Enough for the messages of a search, query vector and all.

@@ -142,7 +142,7 @@ absl::StatusOr<AttributeValue> ValueAt(const v1::AttributeColumn& column, int ro
 }
 
 absl::StatusOr<PointInput> PointAt(const v1::StreamUpsertRequest& request,
-                                   const PackedRows& vectors, uint32_t row, bool numbers) {
+                                   const PackedShape& vectors, uint32_t row, bool numbers) {
   PointInput point;
   if (numbers) {
     point.id = request.ids().nums(static_cast<int>(row));
@@ -155,8 +155,9 @@ absl::StatusOr<PointInput> PointAt(const v1::StreamUpsertRequest& request,
     }
     point.id = id;
   }
-  const size_t each = vectors.dim * DtypeBytes(vectors.dtype);
-  point.vector = PackedVector{vectors.dtype, absl::string_view(vectors.data + row * each, each)};
+  const size_t each = vectors.row_bytes();
+  point.vector = PackedVector{vectors.dtype,
+                              absl::string_view(request.vectors().data()).substr(row * each, each)};
   for (const v1::AttributeColumn& column : request.columns()) {
     if (!HasValue(column, row)) continue;
     absl::StatusOr<AttributeValue> value = ValueAt(column, static_cast<int>(row));
@@ -177,13 +178,14 @@ absl::StatusOr<ColumnBatch> ToColumnBatch(const v1::StreamUpsertRequest& request
   if (!known.ok()) return known;
   const absl::StatusOr<uint32_t> rows = CountRows(request.ids(), spec.id_kind);
   if (!rows.ok()) return AtField("ids", rows.status());
-  const absl::StatusOr<PackedRows> vectors = ToPackedRows(request.vectors(), spec.schema);
+  const absl::StatusOr<PackedShape> vectors =
+      ToPackedShape(request.vectors().dtype(), request.vectors().data().size(), spec.schema);
   if (!vectors.ok()) return AtField("vectors", vectors.status());
   if (vectors->count != *rows) {
-    return FieldError("vectors.data",
-                      absl::StrCat("has ", request.vectors().data().size(), " bytes, ", *rows,
-                                   " rows of dim ", spec.schema.dim, " take ",
-                                   size_t{*rows} * spec.schema.dim * DtypeBytes(vectors->dtype)));
+    return FieldError(
+        "vectors.data",
+        absl::StrCat("has ", request.vectors().data().size(), " bytes, ", *rows, " rows of dim ",
+                     spec.schema.dim, " take ", *rows * vectors->row_bytes()));
   }
   absl::flat_hash_set<absl::string_view> names;
   for (int i = 0; i < request.columns_size(); ++i) {

@@ -11,20 +11,6 @@
 #include "server/rpc/status.h"
 
 namespace nestor {
-namespace {
-
-// Values at `data` as floats: in place where they are aligned floats.
-std::span<const float> Decode(Dtype dtype, const char* data, uint32_t dim,
-                              std::vector<float>* buffer) {
-  if (dtype == Dtype::kF32 && reinterpret_cast<uintptr_t>(data) % alignof(float) == 0) {
-    return {reinterpret_cast<const float*>(data), dim};
-  }
-  buffer->resize(dim);
-  DecodeVector(dtype, reinterpret_cast<const std::byte*>(data), dim, buffer->data());
-  return *buffer;
-}
-
-}  // namespace
 
 absl::StatusOr<Plan> ToPlan(const v1::Plan& plan) {
   if (plan.first_case() != v1::Plan::kLists) return FieldError("lists", "must be set");
@@ -99,33 +85,41 @@ absl::StatusOr<std::span<const float>> ToQuery(const v1::Vector& vector, const V
   if (!input.ok()) return input.status();
   if (const auto* floats = std::get_if<std::span<const float>>(&*input)) return *floats;
   const auto& packed = std::get<PackedVector>(*input);
-  return Decode(packed.dtype, packed.bytes.data(), schema.dim, buffer);
+  return DecodeQuery(packed.dtype, packed.bytes.data(), schema.dim, buffer);
 }
 
-std::span<const float> PackedRows::At(uint32_t i, std::vector<float>* buffer) const {
-  return Decode(dtype, data + size_t{i} * dim * DtypeBytes(dtype), dim, buffer);
+std::span<const float> DecodeQuery(Dtype dtype, const char* data, uint32_t dim,
+                                   std::vector<float>* buffer) {
+  if (dtype == Dtype::kF32 && reinterpret_cast<uintptr_t>(data) % alignof(float) == 0) {
+    return {reinterpret_cast<const float*>(data), dim};
+  }
+  buffer->resize(dim);
+  DecodeVector(dtype, reinterpret_cast<const std::byte*>(data), dim, buffer->data());
+  return *buffer;
 }
 
-absl::StatusOr<PackedRows> ToPackedRows(const v1::Packed& packed, const VectorSchema& schema) {
-  const auto dtype = ToDtype(packed.dtype());
-  if (!dtype.ok()) return AtField("dtype", dtype.status());
-  if (*dtype == Dtype::kI8 && schema.dtype != Dtype::kI8) {
+absl::StatusOr<PackedShape> ToPackedShape(v1::Dtype dtype, size_t bytes,
+                                          const VectorSchema& schema) {
+  const auto known = ToDtype(dtype);
+  if (!known.ok()) return AtField("dtype", known.status());
+  if (*known == Dtype::kI8 && schema.dtype != Dtype::kI8) {
     return FieldError("dtype",
                       absl::StrCat("INT8 values go with INT8 collections only; this one has dtype ",
                                    Name(schema.dtype)));
   }
-  const size_t each = schema.dim * DtypeBytes(*dtype);
-  const size_t bytes = packed.data().size();
+  PackedShape shape{*known, schema.dim, 0};
+  const size_t each = shape.row_bytes();
   if (bytes % each != 0) {
     return FieldError(
         "data", absl::StrCat("has ", bytes, " bytes, not a multiple of the ", each,
-                             " that a vector of dim ", schema.dim, " of ", Name(*dtype), " takes"));
+                             " that a vector of dim ", schema.dim, " of ", Name(*known), " takes"));
   }
   const size_t count = bytes / each;
   if (count < 1 || count > kMaxBatch) {
     return FieldError("data", absl::StrCat("holds ", count, " vectors, not in 1..", kMaxBatch));
   }
-  return PackedRows{*dtype, schema.dim, static_cast<uint32_t>(count), packed.data().data()};
+  shape.count = static_cast<uint32_t>(count);
+  return shape;
 }
 
 absl::Status CheckReplyBytes(uint64_t points, uint64_t bytes_each) {

@@ -29,17 +29,21 @@ absl::Status CheckLimit(uint32_t limit);
 // into `buffer`.
 absl::StatusOr<std::span<const float>> ToQuery(const v1::Vector& vector, const VectorSchema& schema,
                                                std::vector<float>* buffer);
-// n x D values of a batch: queries, or vectors to store.
-struct PackedRows {
+// D values of a query as floats: in place where they are aligned floats, else in `buffer`.
+std::span<const float> DecodeQuery(Dtype dtype, const char* data, uint32_t dim,
+                                   std::vector<float>* buffer);
+
+// What n x D packed values of a batch are: queries, or vectors to store.
+struct PackedShape {
   Dtype dtype = Dtype::kF32;
   uint32_t dim = 0;
   uint32_t count = 0;
-  const char* data = nullptr;
 
-  // In place where it can be, else by way of `buffer`.
-  std::span<const float> At(uint32_t i, std::vector<float>* buffer) const;
+  size_t row_bytes() const { return dim * DtypeBytes(dtype); }
 };
-absl::StatusOr<PackedRows> ToPackedRows(const v1::Packed& packed, const VectorSchema& schema);
+// Of a v1::Packed with `bytes` bytes of data.
+absl::StatusOr<PackedShape> ToPackedShape(v1::Dtype dtype, size_t bytes,
+                                          const VectorSchema& schema);
 
 // INVALID_ARGUMENT with both numbers where `points` of a reply, `bytes_each` at most, could exceed
 // the message limit.

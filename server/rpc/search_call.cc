@@ -38,7 +38,7 @@ absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
   search.limit = request().limit();
   switch (request().query_case()) {
     case v1::SearchRequest::kVector: {
-      const auto query = ToQuery(request().vector(), schema, &memory.query);
+      const auto query = ToQuery(request().vector(), schema, &memory.query.values);
       if (!query.ok()) return AtQuery(request(), query.status());
       search.query = *query;
       break;

@@ -3,16 +3,15 @@
 #ifndef NESTOR_SERVER_RPC_SEARCH_MEMORY_H_
 #define NESTOR_SERVER_RPC_SEARCH_MEMORY_H_
 
-#include <vector>
-
 #include "server/engine/types.h"
+#include "server/rpc/query_rows.h"
 
 namespace nestor {
 
 struct SearchMemory {
   SearchScratch scratch;
   SearchReply reply;
-  std::vector<float> query;  // of queries that are not floats in place
+  QueryRows::Space query;
 
   static SearchMemory& OfThread() {
     thread_local SearchMemory memory;

@@ -10,13 +10,17 @@ namespace nestor {
 
 using Traits = grpc::SerializationTraits<google::protobuf::MessageLite>;
 
+absl::Status MalformedMessage(size_t size, const google::protobuf::Message& message) {
+  return WithReason("MALFORMED_MESSAGE",
+                    absl::InvalidArgumentError(absl::StrCat("the ", size, " bytes are no ",
+                                                            message.GetDescriptor()->full_name(),
+                                                            ", or text in them is not UTF-8")));
+}
+
 absl::Status DecodeMessage(grpc::ByteBuffer* bytes, google::protobuf::Message* message) {
   const size_t size = bytes->Length();
   if (Traits::Deserialize(bytes, message).ok()) return absl::OkStatus();
-  return WithReason("MALFORMED_MESSAGE",
-                    absl::InvalidArgumentError(absl::StrCat("the ", size, " bytes are no ",
-                                                            message->GetDescriptor()->full_name(),
-                                                            ", or text in them is not UTF-8")));
+  return MalformedMessage(size, *message);
 }
 
 absl::Status DecodeRequest(const grpc::ByteBuffer* bytes, google::protobuf::Message* request) {

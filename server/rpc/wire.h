@@ -10,6 +10,8 @@
 
 namespace nestor {
 
+// INVALID_ARGUMENT: `size` bytes cannot be decoded as such a message.
+absl::Status MalformedMessage(size_t size, const google::protobuf::Message& message);
 // INVALID_ARGUMENT for bytes that are no such message and for text that is not UTF-8. Empties the
 // buffer.
 absl::Status DecodeMessage(grpc::ByteBuffer* bytes, google::protobuf::Message* message);

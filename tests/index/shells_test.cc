@@ -74,7 +74,7 @@ TEST(QueryCodeTest, PrefixHasZerosBehindIt) {
   const ShellLayout layout({8, 16}, ShellCodec::kInt8);
   const std::vector<float> q(16, 1.0f);
   QueryCode code;
-  code.Encode(layout, q.data(), /*integral=*/false);
+  code.Encode(layout, q.data(), /*integral=*/false, layout.begin(layout.shells() - 1) + 1);
   const int8_t* prefix = code.Prefix(layout, 0, 6);
   EXPECT_EQ(prefix[5], 127);
   EXPECT_EQ(prefix[6], 0);

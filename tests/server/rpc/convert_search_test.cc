@@ -82,26 +82,16 @@ TEST(ConvertSearchTest, QueriesAreFloatsOrDecoded) {
   EXPECT_THAT(std::vector<float>(query->begin(), query->end()), testing::ElementsAreArray(values));
 }
 
-TEST(ConvertSearchTest, PackedRowsKnowTheirNumber) {
-  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-  v1::Packed packed;
-  packed.set_dtype(v1::DTYPE_F32);
-  packed.set_data(std::string(reinterpret_cast<const char*>(values.data()), values.size() * 4));
-  const auto rows = ToPackedRows(packed, kSchema);
-  ASSERT_THAT(rows, IsOk());
-  EXPECT_EQ(rows->count, 2u);
-  std::vector<float> buffer;
-  const auto second = rows->At(1, &buffer);
-  EXPECT_THAT(std::vector<float>(second.begin(), second.end()),
-              ElementsAre(9, 10, 11, 12, 13, 14, 15, 16));
-
-  packed.mutable_data()->pop_back();
-  EXPECT_THAT(ToPackedRows(packed, kSchema),
+TEST(ConvertSearchTest, PackedShapesKnowTheirNumber) {
+  const auto shape = ToPackedShape(v1::DTYPE_F32, 64, kSchema);
+  ASSERT_THAT(shape, IsOk());
+  EXPECT_EQ(shape->count, 2u);
+  EXPECT_EQ(shape->row_bytes(), 32u);
+  EXPECT_THAT(ToPackedShape(v1::DTYPE_F32, 63, kSchema),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("63 bytes, not a multiple of the 32")));
-  packed.clear_data();
   EXPECT_THAT(
-      ToPackedRows(packed, kSchema),
+      ToPackedShape(v1::DTYPE_F32, 0, kSchema),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("holds 0 vectors, not in 1..10000")));
 }
 
