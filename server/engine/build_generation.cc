@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/build.h"
+#include "server/engine/clock.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
 
@@ -100,8 +101,9 @@ absl::Status Build::BuildIndex() {
   absl::StatusOr<std::unique_ptr<IvfIndex>> index =
       BuildIvfIndex(task_.schema, task_.spec, task_.id_kind, source, options);
   if (!index.ok()) return index.status();
-  next_ = std::make_shared<Generation>(task_.generation, *std::move(index), task_.id_kind,
-                                       source.size());
+  next_ = std::make_shared<Generation>(
+      GenerationRecord{task_.generation, (*index)->spec(), source.size(), NowMicros()},
+      *std::move(index), task_.id_kind);
   const IvfIndex& built = *next_->index;
   next_->ids.Reserve(source.size());
   for (uint32_t slot = 0; slot < built.slot_limit(); ++slot) {
@@ -203,7 +205,8 @@ void Build::Kill(uint32_t old_slot, Batch* batch) {
 
 absl::Status Build::Commit() {
   const std::string model = SerializeModel(next_->index->model());
-  const GenerationRecord record{task_.generation, next_->index->spec(), next_->rows_at_build};
+  const GenerationRecord record{task_.generation, next_->index->spec(), next_->rows_at_build,
+                                next_->built_micros};
   return task_.writer->CommitBuild(
       next_, [&](std::span<const Writer::Change> changes, Batch* batch) -> absl::Status {
         if (absl::Status status = Replay(changes, batch); !status.ok()) return status;

@@ -16,19 +16,20 @@ constexpr uint64_t kRowsWorthBuilding = 1000;
 
 }  // namespace
 
-Collection::Collection(CollectionContext* context, uint32_t uid, const CollectionSpec& spec,
+Collection::Collection(CollectionContext* context, uint32_t uid, const CollectionRecord& record,
                        const LoadedCollection& loaded)
     : context_(context),
       uid_(uid),
-      schema_(spec.schema),
-      id_kind_(spec.id_kind),
-      vector_bytes_(spec.schema.dim * DtypeBytes(spec.schema.dtype)),
+      created_micros_(record.created_micros),
+      schema_(record.spec.schema),
+      id_kind_(record.spec.id_kind),
+      vector_bytes_(schema_.dim * DtypeBytes(schema_.dtype)),
       stored_(context->store, uid, vector_bytes_),
       snapshots_(loaded.generation, loaded.state.seq, loaded.generation->ids.size()),
       writer_(context->store, uid, &snapshots_, loaded.generation, loaded.state,
               context->on_unsynced, &context->writes),
       last_generation_(loaded.generation->number),
-      spec_(std::make_shared<const CollectionSpec>(spec)) {}
+      spec_(std::make_shared<const CollectionSpec>(record.spec)) {}
 
 std::shared_ptr<const CollectionSpec> Collection::spec() const {
   MutexLock lock(&spec_mutex_);
@@ -48,6 +49,7 @@ CollectionInfo Collection::Info() const {
   CollectionInfo info;
   info.spec = *spec();
   info.uid = uid_;
+  info.created_micros = created_micros_;
   info.points = state.points;
   info.seq = state.seq;
   info.generation = state.generation->number;
@@ -68,6 +70,7 @@ IndexInfo Collection::Index() const {
   const uint64_t slots = index.slot_limit();
   info.dead_rows = slots > state.points ? slots - state.points : 0;
   info.rows_at_build = state.generation->rows_at_build;
+  info.built_micros = state.generation->built_micros;
   info.unbuilt = Unbuilt(*state.generation, state.points);
   info.memory = index.Memory();
   info.id_map_bytes = state.generation->ids.bytes();
@@ -104,7 +107,7 @@ absl::Status Collection::Update(const CollectionUpdate& update) {
   }
   if (absl::Status status = ValidateCollectionSpec(next); !status.ok()) return status;
   Batch batch(context_->store);
-  batch.Put(Family::kMeta, CollectionKey(uid_), EncodeCollection(next));
+  batch.Put(Family::kMeta, CollectionKey(uid_), EncodeCollection({next, created_micros_}));
   absl::Status status = context_->store->Write(std::move(batch), /*sync=*/true);
   if (!status.ok()) return status;
   MutexLock lock(&spec_mutex_);

@@ -39,7 +39,7 @@ struct CollectionContext {
 
 class Collection : public std::enable_shared_from_this<Collection> {
  public:
-  Collection(CollectionContext* context, uint32_t uid, const CollectionSpec& spec,
+  Collection(CollectionContext* context, uint32_t uid, const CollectionRecord& record,
              const LoadedCollection& loaded);
 
   uint32_t uid() const { return uid_; }
@@ -85,6 +85,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   CollectionContext* const context_;
   const uint32_t uid_;
+  const int64_t created_micros_;
   const VectorSchema schema_;
   const IdKind id_kind_;
   const size_t vector_bytes_;

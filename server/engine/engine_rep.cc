@@ -1,6 +1,7 @@
 #include "server/engine/engine_rep.h"
 
 #include "absl/strings/str_cat.h"
+#include "server/engine/clock.h"
 #include "server/engine/loader.h"
 #include "server/engine/validate.h"
 #include "server/storage/keys.h"
@@ -73,8 +74,9 @@ absl::Status Engine::Rep::LoadCollections() {
 }
 
 absl::Status Engine::Rep::LoadOne(uint32_t uid, absl::string_view record) {
-  absl::StatusOr<CollectionSpec> spec = ParseCollection(record);
-  if (!spec.ok()) return spec.status();
+  absl::StatusOr<CollectionRecord> collection_record = ParseCollection(record);
+  if (!collection_record.ok()) return collection_record.status();
+  const CollectionSpec* const spec = &collection_record->spec;
   if (absl::Status status = ValidateCollectionSpec(*spec); !status.ok()) {
     return absl::DataLossError(absl::StrCat("collection with uid ", uid, ": ", status.message()));
   }
@@ -87,7 +89,7 @@ absl::Status Engine::Rep::LoadOne(uint32_t uid, absl::string_view record) {
                             loaded->generation->number, "; removed ", loaded->orphan_rows,
                             " old rows and ", loaded->orphan_postings, " postings, restored ",
                             loaded->mended_postings, " postings"));
-  auto collection = std::make_shared<Collection>(&context_, uid, *spec, *loaded);
+  auto collection = std::make_shared<Collection>(&context_, uid, *collection_record, *loaded);
   MutexLock lock(&mutex_);
   if (!entries_.emplace(spec->name, Entry{std::move(collection)}).second) {
     return absl::DataLossError(absl::StrCat("two collections have the name \"", spec->name, "\""));
@@ -114,7 +116,8 @@ std::vector<std::shared_ptr<Collection>> Engine::Rep::All() const {
 }
 
 absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const CollectionSpec& given) {
-  CollectionSpec spec = given;
+  CollectionRecord record{given, NowMicros()};
+  CollectionSpec& spec = record.spec;
   if (absl::Status status = NormalizeFields(&spec.attributes); !status.ok()) return status;
   if (absl::Status status = ValidateCollectionSpec(spec); !status.ok()) return status;
   MutexLock change(&change_mutex_);
@@ -131,13 +134,13 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const Collection
   empty.generation = NewGeneration(spec);
   Batch batch(store_.get());
   batch.Put(Family::kMeta, NextUidKey(), EncodeNextUid(uid + 1));
-  batch.Put(Family::kMeta, CollectionKey(uid), EncodeCollection(spec));
+  batch.Put(Family::kMeta, CollectionKey(uid), EncodeCollection(record));
   batch.Put(Family::kMeta, StateKey(uid), EncodeState(empty.state));
   // Not used again even where this fails: a failed sync may still reach the disk.
   next_uid_ = uid + 1;
   absl::Status status = store_->Write(std::move(batch), /*sync=*/true);
   if (!status.ok()) return status;
-  auto collection = std::make_shared<Collection>(&context_, uid, spec, empty);
+  auto collection = std::make_shared<Collection>(&context_, uid, record, empty);
   MutexLock lock(&mutex_);
   entries_.emplace(spec.name, Entry{collection});
   return collection;

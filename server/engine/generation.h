@@ -8,16 +8,21 @@
 
 #include "index/ivf_index.h"
 #include "server/engine/id_map.h"
+#include "server/storage/records.h"
 
 namespace nestor {
 
 struct Generation {
-  Generation(uint32_t number, std::unique_ptr<IvfIndex> index, IdKind id_kind,
-             uint64_t rows_at_build)
-      : number(number), rows_at_build(rows_at_build), index(std::move(index)), ids(id_kind) {}
+  Generation(const GenerationRecord& record, std::unique_ptr<IvfIndex> index, IdKind id_kind)
+      : number(record.generation),
+        rows_at_build(record.rows_at_build),
+        built_micros(record.built_micros),
+        index(std::move(index)),
+        ids(id_kind) {}
 
   const uint32_t number;  // 0 = never built: one untrained list, no postings in the store
   const uint64_t rows_at_build;
+  const int64_t built_micros;  // since 1970-01-01 UTC; 0 = never built
   const std::unique_ptr<IvfIndex> index;
   IdMap ids;
 };

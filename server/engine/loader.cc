@@ -107,9 +107,8 @@ absl::Status Loader::ReadGeneration() {
   }
   record_.spec.exact_vectors = spec_.index.exact_vectors;
   loaded_.generation = std::make_shared<Generation>(
-      record_.generation,
-      IvfIndex::Create(spec_.schema, record_.spec, spec_.id_kind, std::move(model_)), spec_.id_kind,
-      record_.rows_at_build);
+      record_, IvfIndex::Create(spec_.schema, record_.spec, spec_.id_kind, std::move(model_)),
+      spec_.id_kind);
   index_ = loaded_.generation->index.get();
   ids_ = &loaded_.generation->ids;
   return absl::OkStatus();
@@ -305,8 +304,8 @@ absl::StatusOr<LoadedCollection> Loader::Load() {
 std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec) {
   const IndexSpec resolved = ResolveSpec(spec.index, spec.schema, 0);
   return std::make_shared<Generation>(
-      0, IvfIndex::Create(spec.schema, resolved, spec.id_kind, Model::Untrained()), spec.id_kind,
-      0);
+      GenerationRecord(), IvfIndex::Create(spec.schema, resolved, spec.id_kind, Model::Untrained()),
+      spec.id_kind);
 }
 
 absl::StatusOr<LoadedCollection> LoadCollection(Store* store, uint32_t uid,

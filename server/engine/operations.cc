@@ -7,17 +7,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "server/engine/clock.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
 
 namespace nestor {
 namespace {
-
-int64_t NowMicros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::optional<uint64_t> ParseId(absl::string_view id) {
   uint64_t number = 0;

@@ -49,6 +49,7 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   out->set_rows(info.rows);
   out->set_unbuilt(info.unbuilt);
   out->set_generation(info.generation);
+  out->set_built_micros(info.built_micros);
   out->set_lists(info.lists);
   FromIndexSpec(info.spec, out->mutable_spec());
   v1::IndexMemory* memory = out->mutable_memory();

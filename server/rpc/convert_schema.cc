@@ -222,6 +222,7 @@ void FromCollectionInfo(const CollectionInfo& info, v1::Collection* out) {
   out->set_state(v1::Collection::STATE_READY);
   out->set_rows(info.points);
   out->set_seq(info.seq);
+  out->set_created_micros(info.created_micros);
 }
 
 absl::StatusOr<CollectionUpdate> ToCollectionUpdate(const v1::CollectionSpec& wanted,

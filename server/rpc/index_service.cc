@@ -10,20 +10,6 @@
 #include "server/rpc/status.h"
 
 namespace nestor {
-namespace {
-
-// When the last build of the collection took over; 0 where that is not remembered.
-int64_t LastBuildMicros(const Engine& engine, const std::string& collection) {
-  for (const Operation& operation : engine.ListOperations()) {  // newest first
-    if (operation.collection == collection && operation.kind == "build_index" &&
-        operation.state == OperationState::kSucceeded) {
-      return operation.ended_micros;
-    }
-  }
-  return 0;
-}
-
-}  // namespace
 
 grpc::ServerUnaryReactor* IndexService::BuildIndex(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* in,
@@ -62,9 +48,6 @@ grpc::ServerUnaryReactor* IndexService::GetIndex(grpc::CallbackServerContext* co
         const absl::StatusOr<IndexInfo> info = engine.GetIndex(request.collection());
         if (!info.ok()) return AtField("collection", info.status());
         FromIndexInfo(*info, reply);
-        if (info->generation > 0) {
-          reply->set_built_micros(LastBuildMicros(engine, request.collection()));
-        }
         return absl::OkStatus();
       });
 }

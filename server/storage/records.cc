@@ -131,8 +131,10 @@ absl::StatusOr<uint32_t> ParseNextUid(absl::string_view bytes) {
   return uid;
 }
 
-// tag, name, dim, nesting, metric, dtype, id kind, durability, spec, attributes {name, type}.
-std::string EncodeCollection(const CollectionSpec& spec) {
+// tag, name, dim, nesting, metric, dtype, id kind, durability, spec, attributes {name, type},
+// created.
+std::string EncodeCollection(const CollectionRecord& collection) {
+  const CollectionSpec& spec = collection.spec;
   Encoder out;
   out.Byte(kCollectionTag);
   out.String(spec.name);
@@ -148,13 +150,15 @@ std::string EncodeCollection(const CollectionSpec& spec) {
     out.String(field.name);
     out.Byte(static_cast<uint8_t>(field.type));
   }
+  out.Signed(collection.created_micros);
   return out.Take();
 }
 
-absl::StatusOr<CollectionSpec> ParseCollection(absl::string_view bytes) {
+absl::StatusOr<CollectionRecord> ParseCollection(absl::string_view bytes) {
   Decoder in("collection", bytes);
   in.Expect(kCollectionTag);
-  CollectionSpec spec;
+  CollectionRecord collection;
+  CollectionSpec& spec = collection.spec;
   spec.name = std::string(in.String("name"));
   spec.schema.dim = in.Varint32("dim");
   spec.schema.nesting = GetDims(&in, "nesting");
@@ -168,8 +172,9 @@ absl::StatusOr<CollectionSpec> ParseCollection(absl::string_view bytes) {
     field.name = std::string(in.String("attribute name"));
     field.type = in.Enum(AttributeType::kTimestamp, "attribute type");
   }
+  collection.created_micros = in.Signed();
   if (absl::Status status = in.Finish(); !status.ok()) return status;
-  return spec;
+  return collection;
 }
 
 // tag, seq, next row.
@@ -192,13 +197,14 @@ absl::StatusOr<StateRecord> ParseState(absl::string_view bytes) {
   return state;
 }
 
-// tag, generation, spec, rows at the build.
+// tag, generation, spec, rows at the build, built.
 std::string EncodeGeneration(const GenerationRecord& generation) {
   Encoder out;
   out.Byte(kGenerationTag);
   out.Varint(generation.generation);
   PutSpec(&out, generation.spec);
   out.Varint(generation.rows_at_build);
+  out.Signed(generation.built_micros);
   return out.Take();
 }
 
@@ -209,6 +215,7 @@ absl::StatusOr<GenerationRecord> ParseGeneration(absl::string_view bytes) {
   generation.generation = in.Varint32("generation");
   generation.spec = GetSpec(&in);
   generation.rows_at_build = in.Varint();
+  generation.built_micros = in.Signed();
   if (absl::Status status = in.Finish(); !status.ok()) return status;
   return generation;
 }

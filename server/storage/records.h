@@ -19,7 +19,7 @@
 namespace nestor {
 
 // Of the whole directory: keys, records, meaning of numbers.
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 std::string EncodeFormatVersion(uint32_t version);
 absl::StatusOr<uint32_t> ParseFormatVersion(absl::string_view bytes);
@@ -27,8 +27,13 @@ absl::StatusOr<uint32_t> ParseFormatVersion(absl::string_view bytes);
 std::string EncodeNextUid(uint32_t uid);
 absl::StatusOr<uint32_t> ParseNextUid(absl::string_view bytes);
 
-std::string EncodeCollection(const CollectionSpec& spec);
-absl::StatusOr<CollectionSpec> ParseCollection(absl::string_view bytes);
+struct CollectionRecord {
+  CollectionSpec spec;
+  int64_t created_micros = 0;  // since 1970-01-01 UTC
+  bool operator==(const CollectionRecord&) const = default;
+};
+std::string EncodeCollection(const CollectionRecord& collection);
+absl::StatusOr<CollectionRecord> ParseCollection(absl::string_view bytes);
 
 struct StateRecord {
   uint64_t seq = 0;       // of the last entry
@@ -42,6 +47,7 @@ struct GenerationRecord {
   uint32_t generation = 0;
   IndexSpec spec;  // as built, resolved
   uint64_t rows_at_build = 0;
+  int64_t built_micros = 0;  // since 1970-01-01 UTC
   bool operator==(const GenerationRecord&) const = default;
 };
 std::string EncodeGeneration(const GenerationRecord& generation);

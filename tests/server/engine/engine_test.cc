@@ -153,6 +153,8 @@ TEST_F(EngineTest, UpdateCollection) {
 
   Restart();
   EXPECT_EQ(engine_->GetCollection("docs")->spec, info->spec);
+  EXPECT_EQ(engine_->GetCollection("docs")->created_micros, info->created_micros);
+  EXPECT_GT(info->created_micros, 0);
   EXPECT_EQ(engine_->GetIndex("docs")->spec.exact_vectors, ExactVectors::kStore);
   const std::vector<float> vector = oracle_.VectorOf(1, 1);
   const PointInput point{uint64_t{1}, std::span<const float>(vector), {{"flag", true}}};

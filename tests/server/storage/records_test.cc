@@ -48,11 +48,12 @@ OperationRecord SomeOperation() {
 TEST(RecordsTest, RoundTrip) {
   EXPECT_EQ(*ParseFormatVersion(EncodeFormatVersion(70000)), 70000u);
   EXPECT_EQ(*ParseNextUid(EncodeNextUid(0xfffffffeu)), 0xfffffffeu);
-  EXPECT_EQ(*ParseCollection(EncodeCollection(SomeCollection())), SomeCollection());
-  EXPECT_EQ(*ParseCollection(EncodeCollection(CollectionSpec())), CollectionSpec());
+  const CollectionRecord collection{SomeCollection(), 1'700'000'000'000'000};
+  EXPECT_EQ(*ParseCollection(EncodeCollection(collection)), collection);
+  EXPECT_EQ(*ParseCollection(EncodeCollection({})), CollectionRecord());
   const StateRecord state{~uint64_t{0}, 12};
   EXPECT_EQ(*ParseState(EncodeState(state)), state);
-  const GenerationRecord generation{9, SomeCollection().index, 123456};
+  const GenerationRecord generation{9, SomeCollection().index, 123456, 1'700'000'000'000'000};
   EXPECT_EQ(*ParseGeneration(EncodeGeneration(generation)), generation);
   for (uint64_t row : {uint64_t{0}, uint64_t{127}, uint64_t{128}, ~uint64_t{0}}) {
     EXPECT_EQ(*ParseRow(EncodeRow(row)), row);
@@ -182,13 +183,14 @@ TEST(RecordsTest, MutatedAttributes) {
 }
 
 TEST(RecordsTest, MutatedCollection) {
-  Mutate(EncodeCollection(SomeCollection()), 3, ParseCollection, [](const CollectionSpec& spec) {
-    ASSERT_EQ(*ParseCollection(EncodeCollection(spec)), spec);
-  });
+  Mutate(EncodeCollection({SomeCollection(), 5}), 3, ParseCollection,
+         [](const CollectionRecord& collection) {
+           ASSERT_EQ(*ParseCollection(EncodeCollection(collection)), collection);
+         });
 }
 
 TEST(RecordsTest, MutatedGeneration) {
-  Mutate(EncodeGeneration({9, SomeCollection().index, 1000}), 4, ParseGeneration,
+  Mutate(EncodeGeneration({9, SomeCollection().index, 1000, 5}), 4, ParseGeneration,
          [](const GenerationRecord& record) {
            ASSERT_EQ(*ParseGeneration(EncodeGeneration(record)), record);
          });
