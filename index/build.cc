@@ -61,6 +61,12 @@ class Builder {
     }
     std::unique_ptr<IvfIndex> index = IvfIndex::Create(schema_, spec_, id_kind_, model);
     if (absl::Status s = Fill(index.get()); !s.ok()) return s;
+    if (spec_.graph.has_value()) {
+      absl::Status linked = index->LinkGraph(options_.threads, [this](double fraction) {
+        return Report("link", kEncoded + (1 - kEncoded) * fraction);
+      });
+      if (!linked.ok()) return linked;
+    }
     if (model->trained()) {
       if (!Report("measure", kEncoded)) return Cancelled();
       const absl::StatusOr<Reach> reach = MeasureReach(*index, source_, slots_, options_.threads);

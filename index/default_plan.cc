@@ -12,6 +12,8 @@ namespace {
 // room (text30k scaled to 200,000 rows: recall 0.947 to 0.957 for 4 % of the QPS).
 constexpr size_t kLevel = 4;  // 0.99
 constexpr double kKeepRoom = 2;
+constexpr uint32_t kGraphEf = 200;
+constexpr float kGraphMargin = 0.15f;
 
 uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
   for (uint32_t d : schema.nesting) {
@@ -20,10 +22,26 @@ uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
   return schema.dim;
 }
 
+// From the graph: the adaptive stop finds what a query needs.
+Plan GraphPlan(const VectorSchema& schema, uint32_t graph_dim, uint32_t limit) {
+  Plan plan;
+  plan.graph = {.dim = graph_dim,
+                .ef = static_cast<uint32_t>(
+                    std::min<uint64_t>(std::max<uint64_t>(kGraphEf, uint64_t{4} * limit), kMaxEf)),
+                .margin = kGraphMargin};
+  if (graph_dim < schema.dim) {
+    const auto keep = static_cast<uint32_t>(std::max(1.2 * limit, limit + 2.0));
+    plan.refine.push_back({schema.dim, std::min(keep, plan.graph->ef)});
+  }
+  plan.rescore = true;
+  return plan;
+}
+
 }  // namespace
 
 // Checked on text30k, wnh and the sets scaled from them to 200,000 rows (README, "Plans").
 Plan DefaultPlan(const VectorSchema& schema, const IndexShape& shape, uint32_t limit) {
+  if (shape.graph.has_value()) return GraphPlan(schema, shape.graph->dim, limit);
   Plan plan;
   // Reach is of 10 neighbours: those of a larger limit lie in more lists and deeper in them.
   const double more = std::max(1.0, limit / 10.0);

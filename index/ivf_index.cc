@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/coarse.h"
 #include "index/exact.h"
+#include "index/graph/graph.h"
 #include "index/kernels/kernels.h"
 #include "index/lists.h"
 #include "index/rows.h"
@@ -19,6 +20,10 @@ namespace {
 size_t NestingDimsUpTo(const VectorSchema& schema, uint32_t dim) {
   return static_cast<size_t>(NestingIndex(schema, dim)) + 1;
 }
+
+// Rows found by the graph farther than this part of the margin are not refined
+// (shared/reference/performance.md, section 8).
+constexpr float kRefinedPart = 0.8f;
 
 // Times a stage into its cost.
 class StageTimer {
@@ -35,6 +40,20 @@ class StageTimer {
   std::chrono::steady_clock::time_point start_;
 };
 
+class RowVisibility : public NodeVisibility {
+ public:
+  explicit RowVisibility(const RowStore& rows) : rows_(rows) {}
+  bool LookUp(uint32_t slot, uint64_t snapshot, uint32_t skip_slot) const override {
+    const Place& place = rows_.place(slot);
+    return slot != skip_slot &&
+           place.run->born[place.position].load(std::memory_order_acquire) <= snapshot &&
+           snapshot < place.run->dead[place.position].load(std::memory_order_acquire);
+  }
+
+ private:
+  const RowStore& rows_;
+};
+
 }  // namespace
 
 // Everything of one index. Constant after construction but for lists, rows and the counters.
@@ -47,8 +66,12 @@ class IvfIndex::Rep {
         layout_(spec.shells, spec.codec),
         model_(std::move(model)),
         coarse_(schema_, layout_, model_),
-        lists_(model_->lists, layout_, NestingDimsUpTo(schema, layout_.end(0)), schema.metric),
+        lists_(model_->lists, layout_, NestingDimsUpTo(schema, layout_.end(0)), schema.metric,
+               /*keep_shell=*/!spec.no_lists),
         rows_(schema_, layout_, id_kind, spec.exact_vectors == ExactVectors::kMemory) {
+    if (spec.graph.has_value()) {
+      graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, &visibility_);
+    }
     if (model_->trained() && schema.metric == Metric::kL2) {
       for (uint32_t l = 0; l < model_->lists; ++l) {
         const float* c = model_->centroids.data() + size_t{l} * model_->coarse_dim;
@@ -58,6 +81,9 @@ class IvfIndex::Rep {
   }
 
   bool exact_int8() const { return schema_.dtype == Dtype::kI8; }
+  SearchContext ContextOf(const SearchQuery& query) const {
+    return {schema_, layout_, lists_, rows_, kernels_, query, KeyKindOf(schema_.metric)};
+  }
 
   // What of a vector every Fill needs.
   struct Encoded {
@@ -83,6 +109,8 @@ class IvfIndex::Rep {
   const CoarseTable coarse_;
   Lists lists_;
   RowStore rows_;
+  const RowVisibility visibility_{rows_};
+  std::unique_ptr<Graph> graph_;
   std::vector<float> half_squares_;         // of the centroids, under L2
   std::unique_ptr<Encoded> append_buffer_;  // the writer's
   std::atomic<uint64_t> alive_{0};
@@ -101,6 +129,8 @@ struct SearchScratch::Buffers {
   std::vector<float> coarse_sums;
   std::vector<uint32_t> lists;
   std::vector<uint32_t> slots;
+  GraphScratch graph;
+  std::vector<int8_t> graph_codes;
 };
 
 SearchScratch::SearchScratch() : buffers_(std::make_unique<Buffers>()) {}
@@ -122,6 +152,7 @@ std::vector<uint32_t> IvfIndex::Reserve(std::span<const uint32_t> counts) {
   const uint32_t total = counts.empty() ? 0 : firsts.back() + counts.back();
   rep_->rows_.Grow(total, /*bulk=*/true);
   rep_->lists_.Reserve(counts);
+  if (rep_->graph_ != nullptr) rep_->graph_->Reserve(total);
   for (uint32_t l = 0; l < counts.size(); ++l) {
     Run* run = rep_->lists_.First(l);
     for (uint32_t i = 0; i < counts[l]; ++i) rep_->rows_.place(firsts[l] + i) = {run, i, l};
@@ -142,10 +173,14 @@ void IvfIndex::Fill(uint32_t slot, const PointId& id, uint64_t row, uint64_t bor
   const Place& place = rep_->rows_.place(slot);
   rep_->rows_.Fill(slot, id, row, vector, encoded->code, encoded->squares.data());
   rep_->lists_.Fill(place.run, place.position, slot, born, encoded->code, encoded->squares.data());
+  if (rep_->graph_ != nullptr) {
+    rep_->graph_->Fill(slot, encoded->values.data(), rep_->exact_int8());
+  }
 }
 
 void IvfIndex::Publish() {
   uint64_t rows = 0;
+  uint64_t last_born = 0;
   for (uint32_t l = 0; l < rep_->lists_.size(); ++l) {
     Run* run = rep_->lists_.First(l);
     if (run == nullptr) continue;
@@ -157,11 +192,17 @@ void IvfIndex::Publish() {
       max_born = std::max(max_born, run->born[count].load(std::memory_order_relaxed));
       ++count;
     }
+    last_born = std::max(last_born, max_born);
     run->max_born.store(max_born, std::memory_order_relaxed);
     run->count.store(count, std::memory_order_release);
     rows += count;
   }
   rep_->alive_.store(rows, std::memory_order_relaxed);
+  if (rep_->graph_ != nullptr) rep_->graph_->Publish(last_born);
+}
+
+absl::Status IvfIndex::LinkGraph(int threads, const std::function<bool(double)>& progress) {
+  return rep_->graph_ == nullptr ? absl::OkStatus() : rep_->graph_->LinkAll(threads, progress);
 }
 
 uint32_t IvfIndex::Assign(const std::byte* vector) const {
@@ -208,6 +249,11 @@ absl::StatusOr<uint32_t> IvfIndex::Append(uint32_t list, const PointId& id, uint
                  rep.append_buffer_->squares.data());
   rep.lists_.Fill(run, position, slot, born, rep.append_buffer_->code,
                   rep.append_buffer_->squares.data());
+  if (rep.graph_ != nullptr) {
+    absl::Status linked = rep.graph_->Insert(slot, rep.append_buffer_->values.data(),
+                                             rep.exact_int8(), row, born);
+    if (!linked.ok()) return linked;
+  }
   run->max_born.store(born, std::memory_order_relaxed);
   run->count.store(position + 1, std::memory_order_release);
   rep.alive_.fetch_add(1, std::memory_order_relaxed);
@@ -218,22 +264,19 @@ void IvfIndex::MarkDead(uint32_t slot, uint64_t dead) {
   const Place& place = rep_->rows_.place(slot);
   place.run->dead[place.position].store(dead, std::memory_order_release);
   place.run->dead_count.fetch_add(1, std::memory_order_release);
+  if (rep_->graph_ != nullptr) rep_->graph_->MarkDead(slot);
   rep_->alive_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
-                              SearchResult* result) const {
+absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& plan,
+                                     SearchScratch::Buffers* buffers, SearchResult* result) const {
   const Rep& rep = *rep_;
-  SearchScratch::Buffers& b = *scratch->buffers_;
-  const SearchContext context{rep.schema_,
-                              rep.layout_,
-                              rep.lists_,
-                              rep.rows_,
-                              rep.kernels_,
-                              query,
-                              KeyKindOf(rep.schema_.metric)};
-  result->stages.clear();
-
+  SearchScratch::Buffers& b = *buffers;
+  const SearchQuery& query = context.query;
+  if (rep.spec_.no_lists) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the plan ", FormatPlan(plan), " needs lists; this index has a graph only"));
+  }
   // Coarse. One list needs no choice.
   const uint32_t lists = rep.lists_.size();
   const uint32_t probes = std::min(plan.coarse.probes, lists);
@@ -265,20 +308,104 @@ absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, Search
     cost.multiply_adds = uint64_t{lists} * plan.coarse.dim;
   }
 
-  {
-    StageCost& cost = result->stages.emplace_back();
-    StageTimer timer(&cost);
-    cost.name = "scan";
-    cost.dim = plan.scan.dim;
-    b.code.Encode(rep.layout_, query.vector.data(),
-                  rep.exact_int8() && IsIntegral(query.vector.data(), rep.schema_.dim),
-                  plan.refine.empty() ? plan.scan.dim : plan.refine.back().dim);
-    absl::Status status = Scan(context, b.lists, plan.scan.dim, plan.scan.keep, &b.code, &b.stage,
-                               &b.candidates, &cost);
-    if (!status.ok()) return status;
+  StageCost& cost = result->stages.emplace_back();
+  StageTimer timer(&cost);
+  cost.name = "scan";
+  cost.dim = plan.scan.dim;
+  b.code.Encode(rep.layout_, query.vector.data(),
+                rep.exact_int8() && IsIntegral(query.vector.data(), rep.schema_.dim),
+                plan.refine.empty() ? plan.scan.dim : plan.refine.back().dim);
+  return Scan(context, b.lists, plan.scan.dim, plan.scan.keep, &b.code, &b.stage, &b.candidates,
+              &cost);
+}
+
+absl::Status IvfIndex::ChooseByGraph(const SearchContext& context, const Plan& plan,
+                                     SearchScratch::Buffers* buffers, SearchResult* result) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *buffers;
+  const SearchQuery& query = context.query;
+  if (rep.graph_ == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the plan ", FormatPlan(plan), " needs a graph; none is built"));
+  }
+  const Graph& graph = *rep.graph_;
+  const uint32_t dim = graph.spec().dim;
+  if (plan.graph->dim != dim) {
+    return absl::InvalidArgumentError(absl::StrCat("plan: graph dim ", plan.graph->dim,
+                                                   " is not the built graph's, ", dim));
+  }
+  StageCost& cost = result->stages.emplace_back();
+  StageTimer timer(&cost);
+  const float* q = query.vector.data();
+  b.graph_codes.resize(graph.nodes().code_bytes());
+  const bool integral = rep.exact_int8() && IsIntegral(q, dim);
+  float scale = 1;
+  if (integral) {
+    CopyInt8(q, dim, b.graph_codes.data());
+  } else {
+    scale = QuantizeInt8(q, dim, b.graph_codes.data());
+  }
+  const double square = rep.kernels_.dot_f64(q, q, dim);
+  const GraphQuery sought{.point = graph.space().FromQuery(b.graph_codes.data(), scale, square),
+                          .ef = plan.graph->ef,
+                          .k = query.limit,
+                          .margin = plan.graph->margin,
+                          .snapshot = graph.SnapshotOf(query.snapshot),
+                          .skip_slot = query.skip_slot,
+                          .full_snapshot = query.snapshot};
+  GraphSearch search(graph.nodes(), graph.entries(), graph.visibility(), sought, &b.graph);
+  StopPoll poll(query);
+  while (search.Gather()) {
+    search.Score();
+    if (search.expanded() % 16 == 0) {
+      if (absl::Status s = poll.Check(); !s.ok()) return s;
+    }
   }
 
-  uint32_t done = plan.scan.dim;
+  // What lies well beyond the k-th best is hardly worth its later shells.
+  const NodePool& pool = b.graph.pool;
+  const float bound = search.Bound(kRefinedPart * plan.graph->margin);
+  Candidates& candidates = b.candidates;
+  candidates.Reserve(plan.graph->ef);
+  candidates.size = 0;
+  for (size_t i = 0; i < pool.size() && candidates.size < plan.graph->ef; ++i) {
+    if (!pool.visible(i)) continue;
+    if (!(pool.distance(i) <= bound) && candidates.size >= query.limit) break;
+    const NodeTail& tail = graph.nodes().tail(pool.node(i));
+    const float sum = graph.space().Product(sought.point, square, tail, pool.distance(i));
+    const size_t at = candidates.size++;
+    candidates.slots[at] = tail.slot;
+    candidates.sums[at] = sum;
+    candidates.keys[at] = context.key_kind == KeyKind::kTimes   ? sum / tail.norm
+                          : context.key_kind == KeyKind::kMinus ? sum - tail.norm / 2
+                                                                : sum;
+  }
+  if (!plan.refine.empty()) {
+    b.code.Encode(rep.layout_, q, integral && IsIntegral(q, rep.schema_.dim),
+                  plan.refine.back().dim);
+  }
+  cost.name = "graph";
+  cost.dim = dim;
+  cost.in = search.scored();
+  cost.out = candidates.size;
+  cost.multiply_adds = search.scored() * dim + uint64_t{graph.entries().count()} *
+                                                   graph.entries().dims();
+  cost.bytes = search.scored() * (dim + sizeof(NodeTail)) +
+               search.expanded() * graph.spec().degree * sizeof(uint32_t) +
+               graph.entries().scan_bytes();
+  return absl::OkStatus();
+}
+
+absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
+                              SearchResult* result) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *scratch->buffers_;
+  const SearchContext context = rep.ContextOf(query);
+  result->stages.clear();
+  const absl::Status chosen = plan.graph.has_value() ? ChooseByGraph(context, plan, &b, result)
+                                                     : ChooseByLists(context, plan, &b, result);
+  if (!chosen.ok()) return chosen;
+  uint32_t done = plan.graph.has_value() ? plan.graph->dim : plan.scan.dim;
   for (const Plan::Stage& stage : plan.refine) {
     StageCost& cost = result->stages.emplace_back();
     StageTimer timer(&cost);
@@ -314,13 +441,7 @@ absl::Status IvfIndex::SearchExact(const SearchQuery& query, uint32_t dim, Searc
                                    SearchResult* result) const {
   const Rep& rep = *rep_;
   SearchScratch::Buffers& b = *scratch->buffers_;
-  const SearchContext context{rep.schema_,
-                              rep.layout_,
-                              rep.lists_,
-                              rep.rows_,
-                              rep.kernels_,
-                              query,
-                              KeyKindOf(rep.schema_.metric)};
+  const SearchContext context = rep.ContextOf(query);
   result->stages.clear();
   StageCost& cost = result->stages.emplace_back();
   StageTimer timer(&cost);
@@ -366,7 +487,9 @@ IndexShape IvfIndex::Shape() const {
           .lists = rep_->model_->lists,
           .coarse_dim = rep_->model_->coarse_dim,
           .shells = rep_->spec_.shells,
-          .reach = rep_->model_->reach};
+          .reach = rep_->model_->reach,
+          .graph = rep_->spec_.graph,
+          .has_lists = !rep_->spec_.no_lists};
 }
 
 IndexMemory IvfIndex::Memory() const {
@@ -384,6 +507,7 @@ IndexMemory IvfIndex::Memory() const {
   memory.ids = slots * sizeof(uint64_t) + (strings != 0 ? strings : slots * sizeof(uint64_t));
   memory.exact_vectors = slots * rep.rows_.exact_bytes();
   memory.model = rep.coarse_.bytes();
+  if (rep.graph_ != nullptr) memory.graph = rep.graph_->bytes();
   return memory;
 }
 

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -27,6 +28,8 @@
 #include "index/vector_source.h"
 
 namespace nestor {
+
+struct SearchContext;
 
 inline constexpr uint32_t kNoSlot = 0xffffffffu;
 inline constexpr uint64_t kNeverDead = ~uint64_t{0};
@@ -49,7 +52,7 @@ struct Hit {
 
 // What one stage did. Bytes are those of vectors, scales and norms that it had to read.
 struct StageCost {
-  const char* name = "";  // "coarse", "scan", "refine", "rescore", "exact"
+  const char* name = "";  // "coarse", "scan", "graph", "refine", "rescore", "exact"
   uint32_t dim = 0;
   uint64_t in = 0;   // lists, rows or candidates looked at
   uint64_t out = 0;  // that left the stage
@@ -74,9 +77,10 @@ struct IndexMemory {
   uint64_t sequences = 0;  // born and dead
   uint64_t exact_vectors = 0;
   uint64_t model = 0;  // centroids and list means
+  uint64_t graph = 0;  // records with codes and links, entries
   uint64_t Total() const {
     return first_shell + later_shells + norms_scales + ids + map + sequences + exact_vectors +
-           model;
+           model + graph;
   }
 };
 
@@ -109,6 +113,9 @@ class IvfIndex {
   std::vector<uint32_t> Reserve(std::span<const uint32_t> counts);
   void Fill(uint32_t slot, const PointId& id, uint64_t row, uint64_t born, const std::byte* vector);
   void Publish();
+  // Where there is a graph: links its nodes, after Publish. False from `progress` (a fraction, on
+  // the calling thread): Cancelled.
+  absl::Status LinkGraph(int threads, const std::function<bool(double)>& progress);
 
   // --- Writer ---
   // The list that a row of this stored vector belongs to.
@@ -121,6 +128,8 @@ class IvfIndex {
 
   // --- Readers ---
   // `plan` is valid for the schema and query.limit. Probes above the number of lists are clamped.
+  // FailedPrecondition: a plan for the graph where there is none, or for lists where there are none;
+  // InvalidArgument: the graph has another dim.
   absl::Status Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
                       SearchResult* result) const;
   // Brute force over all visible rows on the first `dim` coordinates (a nesting dim).
@@ -143,6 +152,11 @@ class IvfIndex {
 
  private:
   class Rep;
+  // The first stages of a plan, up to candidates.
+  absl::Status ChooseByLists(const SearchContext& context, const Plan& plan,
+                             SearchScratch::Buffers* buffers, SearchResult* result) const;
+  absl::Status ChooseByGraph(const SearchContext& context, const Plan& plan,
+                             SearchScratch::Buffers* buffers, SearchResult* result) const;
   explicit IvfIndex(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;
 };

@@ -19,8 +19,12 @@ uint32_t RoundUpBlock(uint32_t rows) {
 
 }  // namespace
 
-Lists::Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric)
-    : layout_(layout), aux_dims_(metric == Metric::kDot ? 0 : nesting_dims), metric_(metric) {
+Lists::Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric,
+             bool keep_shell)
+    : layout_(layout),
+      block_bytes_(keep_shell ? layout.block_bytes() : 0),
+      aux_dims_(metric == Metric::kDot || !keep_shell ? 0 : nesting_dims),
+      metric_(metric) {
   for (uint32_t l = 0; l < lists; ++l) heads_.emplace_back();
 }
 
@@ -29,7 +33,7 @@ Lists::~Lists() = default;
 size_t Lists::StreamBytes(uint32_t capacity) const {
   const size_t blocks = capacity / kBlockRows;
   // 16 floats are a line, so every array starts on one.
-  return blocks * layout_.block_bytes() + capacity * sizeof(float) * (1 + aux_dims_) +
+  return blocks * block_bytes_ + capacity * sizeof(float) * (1 + aux_dims_) +
          capacity * sizeof(uint32_t);
 }
 
@@ -37,7 +41,7 @@ size_t Lists::Lay(Run* run, uint32_t capacity, std::byte* stream, std::byte* seq
   run->capacity = capacity;
   std::byte* p = stream;
   run->shell = p;
-  p += capacity / kBlockRows * layout_.block_bytes();
+  p += capacity / kBlockRows * block_bytes_;
   run->scales = reinterpret_cast<float*>(p);
   p += capacity * sizeof(float);
   run->aux = aux_dims_ == 0 ? nullptr : reinterpret_cast<float*>(p);
@@ -110,9 +114,8 @@ Run* Lists::RunToAppend(uint32_t list, uint32_t* position) {
 void Lists::Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, const RowCode& code,
                  const double* squares) const {
   const size_t unit = layout_.line_dims() * layout_.code_bytes();  // a row's bytes in one line
-  const size_t lines = layout_.block_bytes() / layout_.line_bytes();
-  std::byte* out =
-      run->shell + position / kBlockRows * layout_.block_bytes() + position % kBlockRows * unit;
+  const size_t lines = block_bytes_ / layout_.line_bytes();
+  std::byte* out = run->shell + position / kBlockRows * block_bytes_ + position % kBlockRows * unit;
   const std::byte* codes = code.shell(0);
   // A row of codes is padded with zeros to whole lines of 64 bytes, so the last unit is whole as
   // well.

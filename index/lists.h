@@ -38,8 +38,10 @@ struct Run {
 
 class Lists {
  public:
-  // `nesting_dims`: how many nesting dims lie within the first shell.
-  Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric);
+  // `nesting_dims`: how many nesting dims lie within the first shell. Without `keep_shell` rows are
+  // listed, but cannot be scanned.
+  Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric,
+        bool keep_shell);
   ~Lists();
 
   uint32_t size() const { return static_cast<uint32_t>(heads_.size()); }
@@ -62,7 +64,7 @@ class Lists {
 
   size_t capacity_rows() const { return capacity_rows_.load(std::memory_order_relaxed); }
   // Bytes of a row of capacity, by part.
-  size_t shell_bytes() const { return layout_.block_bytes() / 16; }
+  size_t shell_bytes() const { return block_bytes_ / 16; }
   size_t norms_scales_bytes() const { return sizeof(float) * (1 + aux_dims_); }
 
  private:
@@ -77,7 +79,8 @@ class Lists {
   size_t StreamBytes(uint32_t capacity) const;
 
   const ShellLayout layout_;
-  const size_t aux_dims_;  // 0 under DOT
+  const size_t block_bytes_;  // 0 where the shell is not kept
+  const size_t aux_dims_;     // 0 under DOT
   const Metric metric_;
   std::deque<Head> heads_;
   std::deque<Run> runs_;  // owns; stable addresses

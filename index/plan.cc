@@ -23,6 +23,18 @@ absl::Status ParsePair(absl::string_view stage, absl::string_view text, uint32_t
   return absl::OkStatus();
 }
 
+// "384:200" or "384:200:0.18".
+absl::Status ParseGraph(absl::string_view text, Plan::GraphStage* graph) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, ':');
+  if (parts.size() < 2 || parts.size() > 3 || !absl::SimpleAtoi(parts[0], &graph->dim) ||
+      !absl::SimpleAtoi(parts[1], &graph->ef) ||
+      (parts.size() == 3 && !absl::SimpleAtof(parts[2], &graph->margin))) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "plan stage 'graph=", text, "' is not of the form graph=<dim>:<ef>[:<margin>]"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckDim(absl::string_view stage, uint32_t dim, const VectorSchema& schema) {
   if (NestingIndex(schema, dim) >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("plan: ", stage, " dim ", dim,
@@ -41,14 +53,15 @@ absl::Status CheckKeep(absl::string_view stage, uint32_t keep) {
 absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
   Plan plan;
   // The stages in the only order that is allowed; `refine` may repeat.
-  enum { kNothing, kCoarse, kScan, kRefine, kRescore } last = kNothing;
+  enum { kNothing, kCoarse, kFirst, kRefine, kRescore } last = kNothing;
   for (absl::string_view stage : absl::StrSplit(text, ',')) {
     const std::pair<absl::string_view, absl::string_view> field =
         absl::StrSplit(stage, absl::MaxSplits('=', 1));
     const auto misplaced = [&] {
       return absl::InvalidArgumentError(
           absl::StrCat("plan stage '", stage, "' is out of place; the order is ",
-                       "coarse=D:N,scan=D:N[,refine=D:N]...[,rescore]"));
+                       "coarse=D:N,scan=D:N or graph=D:EF[:MARGIN], then ",
+                       "[refine=D:N]...[,rescore]"));
     };
     absl::Status status;
     if (field.first == "coarse") {
@@ -57,53 +70,90 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
       status = ParsePair("coarse", field.second, &plan.coarse.dim, &plan.coarse.probes);
     } else if (field.first == "scan") {
       if (last != kCoarse) return misplaced();
-      last = kScan;
+      last = kFirst;
       status = ParsePair("scan", field.second, &plan.scan.dim, &plan.scan.keep);
+    } else if (field.first == "graph") {
+      if (last != kNothing) return misplaced();
+      last = kFirst;
+      status = ParseGraph(field.second, &plan.graph.emplace());
     } else if (field.first == "refine") {
-      if (last != kScan && last != kRefine) return misplaced();
+      if (last != kFirst && last != kRefine) return misplaced();
       last = kRefine;
       Plan::Stage refine;
       status = ParsePair("refine", field.second, &refine.dim, &refine.keep);
       plan.refine.push_back(refine);
     } else if (stage == "rescore") {
-      if (last != kScan && last != kRefine) return misplaced();
+      if (last != kFirst && last != kRefine) return misplaced();
       last = kRescore;
       plan.rescore = true;
     } else {
       return absl::InvalidArgumentError(
-          absl::StrCat("plan stage '", stage, "' is none of coarse=, scan=, refine=, rescore"));
+          absl::StrCat("plan stage '", stage, "' is none of coarse=, scan=, graph=, refine=, rescore"));
     }
     if (!status.ok()) return status;
   }
-  if (last < kScan) {
+  if (last < kFirst) {
     return absl::InvalidArgumentError(
-        absl::StrCat("plan '", text, "' lacks a coarse= or scan= stage"));
+        absl::StrCat("plan '", text, "' lacks a scan= or graph= stage"));
   }
   return plan;
 }
 
 std::string FormatPlan(const Plan& plan) {
-  std::string text = absl::StrCat("coarse=", plan.coarse.dim, ":", plan.coarse.probes,
-                                  ",scan=", plan.scan.dim, ":", plan.scan.keep);
+  std::string text;
+  if (plan.graph.has_value()) {
+    text = absl::StrCat("graph=", plan.graph->dim, ":", plan.graph->ef);
+    if (plan.graph->margin > 0) absl::StrAppend(&text, ":", plan.graph->margin);
+  } else {
+    text = absl::StrCat("coarse=", plan.coarse.dim, ":", plan.coarse.probes,
+                        ",scan=", plan.scan.dim, ":", plan.scan.keep);
+  }
   for (const Plan::Stage& stage : plan.refine)
     absl::StrAppend(&text, ",refine=", stage.dim, ":", stage.keep);
   if (plan.rescore) text += ",rescore";
   return text;
 }
 
-absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit) {
+namespace {
+
+absl::Status CheckLists(const Plan& plan, const VectorSchema& schema) {
   if (absl::Status s = CheckDim("coarse", plan.coarse.dim, schema); !s.ok()) return s;
   if (plan.coarse.probes < 1 || plan.coarse.probes > kMaxProbes) {
     return absl::InvalidArgumentError(
         absl::StrCat("plan: probes ", plan.coarse.probes, " is outside 1..", kMaxProbes));
   }
   if (absl::Status s = CheckDim("scan", plan.scan.dim, schema); !s.ok()) return s;
-  if (absl::Status s = CheckKeep("scan", plan.scan.keep); !s.ok()) return s;
+  return CheckKeep("scan", plan.scan.keep);
+}
+
+absl::Status CheckGraph(const Plan::GraphStage& graph, const VectorSchema& schema) {
+  if (graph.dim < 1 || graph.dim > schema.dim) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan: graph dim ", graph.dim, " is outside 1..", schema.dim));
+  }
+  if (graph.ef < 1 || graph.ef > kMaxEf) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan: ef ", graph.ef, " is outside 1..", kMaxEf));
+  }
+  if (!(graph.margin >= 0) || std::isinf(graph.margin)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan: margin ", graph.margin, " is no number from 0 on"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit) {
+  const absl::Status first =
+      plan.graph.has_value() ? CheckGraph(*plan.graph, schema) : CheckLists(plan, schema);
+  if (!first.ok()) return first;
   if (plan.refine.size() > kMaxNesting) {
     return absl::InvalidArgumentError(
         absl::StrCat("plan: ", plan.refine.size(), " refine stages are over ", kMaxNesting));
   }
-  Plan::Stage previous = plan.scan;
+  Plan::Stage previous =
+      plan.graph.has_value() ? Plan::Stage{plan.graph->dim, plan.graph->ef} : plan.scan;
   for (const Plan::Stage& stage : plan.refine) {
     if (absl::Status s = CheckDim("refine", stage.dim, schema); !s.ok()) return s;
     if (absl::Status s = CheckKeep("refine", stage.keep); !s.ok()) return s;

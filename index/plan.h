@@ -1,10 +1,12 @@
 // The stages of one query (semantics 10) and their text form,
 //   coarse=64:32,scan=128:100,refine=256:30,rescore
+//   graph=384:200:0.18,refine=768:15,rescore
 // `keep` is the number of candidates that leave a stage. Plain values, no locking.
 #ifndef NESTOR_INDEX_PLAN_H_
 #define NESTOR_INDEX_PLAN_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/container/inlined_vector.h"
@@ -31,8 +33,17 @@ struct Plan {
     uint32_t keep = 0;
     bool operator==(const Stage&) const = default;
   };
+  // Candidates from the graph: the best `ef` nodes by its prefix. A margin > 0 ends the search once
+  // the next node is farther than the limit-th best by this factor of its squared distance.
+  struct GraphStage {
+    uint32_t dim = 0;  // the graph's
+    uint32_t ef = 0;
+    float margin = 0;
+    bool operator==(const GraphStage&) const = default;
+  };
   Coarse coarse;
   Stage scan;
+  std::optional<GraphStage> graph;  // in place of coarse and scan, which are not used then
   absl::InlinedVector<Stage, 4> refine;
   bool rescore = false;
 
@@ -43,7 +54,8 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text);
 std::string FormatPlan(const Plan& plan);
 
 // InvalidArgument with the value and the limit: dims outside the nesting, scan or refine dims that
-// decrease, probes 0 or over 65,536, keeps of 0 or that grow, last keep < limit.
+// decrease, probes 0 or over 65,536, keeps of 0 or that grow, last keep < limit, ef 0 or over
+// 10,000, a margin that is negative or no number.
 absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit);
 
 // How many lists, and how many of their rows by the first shell, hold the given fraction of the 10
@@ -62,6 +74,8 @@ struct IndexShape {
   uint32_t coarse_dim = 0;  // trained prefix
   std::vector<uint32_t> shells;
   Reach reach;
+  std::optional<GraphSpec> graph;  // as built
+  bool has_lists = true;
 };
 
 // The plan of a search that names none: meant to reach recall@limit >= 0.95. Pure function.

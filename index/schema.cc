@@ -17,6 +17,10 @@ namespace {
 // FAISS asks for 39 points per centroid at least.
 constexpr uint64_t kRowsPerList = 39;
 constexpr uint64_t kMinRowsToTrain = 1000;
+constexpr uint32_t kGraphDim = 384;
+// With 64 bytes a cache line, the tail of a record and 28 links fill two of them.
+constexpr uint32_t kGraphDegree = 28;
+constexpr uint32_t kEfConstruction = 200;
 
 // The nesting dim closest to `wanted` that is at least it; dim if all are smaller.
 uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
@@ -130,6 +134,36 @@ int NestingIndex(const VectorSchema& schema, uint32_t dim) {
   return it == schema.nesting.end() ? -1 : static_cast<int>(it - schema.nesting.begin());
 }
 
+namespace {
+
+absl::Status ValidateGraphSpec(const GraphSpec& graph, const VectorSchema& schema) {
+  if (graph.dim > schema.dim || (graph.dim % 64 != 0 && graph.dim != schema.dim)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "graph_dim ", graph.dim, " is neither a multiple of 64 below the vectors' dim nor that dim, ",
+        schema.dim));
+  }
+  if (graph.degree != 0 && (graph.degree < kMinGraphDegree || graph.degree > kMaxGraphDegree)) {
+    return absl::InvalidArgumentError(absl::StrCat("graph degree ", graph.degree, " is outside ",
+                                                   kMinGraphDegree, "..", kMaxGraphDegree));
+  }
+  if (graph.ef_construction > kMaxEf) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ef_construction ", graph.ef_construction, " is over ", kMaxEf));
+  }
+  return absl::OkStatus();
+}
+
+void ResolveGraph(const VectorSchema& schema, GraphSpec* graph) {
+  // Half of the vector, up to 384 dims: a search is bound by cache misses, of which longer codes
+  // have hardly more, and shorter ones rank worse (shared/reference/performance.md, section 8).
+  if (graph->dim == 0) graph->dim = std::min(kGraphDim, std::max(64u, schema.dim / 2 / 64 * 64));
+  if (graph->dim > schema.dim) graph->dim = schema.dim;
+  if (graph->degree == 0) graph->degree = kGraphDegree;
+  if (graph->ef_construction == 0) graph->ef_construction = kEfConstruction;
+}
+
+}  // namespace
+
 absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
   if (spec.coarse_dim != 0 && NestingIndex(schema, spec.coarse_dim) < 0) {
     return absl::InvalidArgumentError(absl::StrCat("coarse_dim ", spec.coarse_dim,
@@ -139,6 +173,11 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
   if (spec.lists > kMaxLists) {
     return absl::InvalidArgumentError(absl::StrCat("lists ", spec.lists, " is over ", kMaxLists));
   }
+  if (spec.graph.has_value()) {
+    if (absl::Status s = ValidateGraphSpec(*spec.graph, schema); !s.ok()) return s;
+  } else if (spec.no_lists) {
+    return absl::InvalidArgumentError("an index without lists needs a graph");
+  }
   uint32_t previous = 0;
   for (uint32_t bound : spec.shells) {
     if (bound <= previous) {
@@ -146,7 +185,7 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
                                                      " do not ascend at ", bound, " after ",
                                                      previous));
     }
-    if (NestingIndex(schema, bound) < 0) {
+    if (NestingIndex(schema, bound) < 0 && !(spec.no_lists && bound == spec.graph->dim)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "shell bound ", bound, " is not in the nesting ", absl::StrJoin(schema.nesting, ",")));
     }
@@ -161,8 +200,9 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
 
 IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows) {
   IndexSpec resolved = spec;
+  if (resolved.graph.has_value()) ResolveGraph(schema, &*resolved.graph);
   if (resolved.coarse_dim == 0) resolved.coarse_dim = NestingAtLeast(schema, 128);
-  if (rows < kMinRowsToTrain) {
+  if (rows < kMinRowsToTrain || resolved.no_lists) {
     resolved.lists = 1;
   } else {
     uint64_t lists = resolved.lists;
@@ -179,6 +219,11 @@ IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_
       resolved.shells.push_back(bound);
     }
     resolved.shells.push_back(schema.dim);
+  }
+  if (resolved.no_lists) {
+    // The first shell is what the graph holds.
+    std::erase_if(resolved.shells, [&](uint32_t bound) { return bound <= resolved.graph->dim; });
+    resolved.shells.insert(resolved.shells.begin(), resolved.graph->dim);
   }
   return resolved;
 }

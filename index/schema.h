@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,6 +35,19 @@ struct VectorSchema {
   bool operator==(const VectorSchema&) const = default;
 };
 
+inline constexpr uint32_t kMinGraphDegree = 4;
+inline constexpr uint32_t kMaxGraphDegree = 128;
+inline constexpr uint32_t kMaxEf = 10000;
+
+// A graph on the int8 codes of x[:dim] (graph/graph.h). 0 = choose.
+struct GraphSpec {
+  uint32_t dim = 0;              // a multiple of 64, or the vectors' dim
+  uint32_t degree = 0;           // links of a node, 4..128
+  uint32_t ef_construction = 0;  // nodes among which its links are chosen, up to 10,000
+
+  bool operator==(const GraphSpec&) const = default;
+};
+
 struct IndexSpec {
   uint32_t coarse_dim = 0;  // prefix that chooses lists, one of the nesting; 0 = choose
   uint32_t lists = 0;       // 0 = choose; lowered to rows / 39
@@ -41,6 +55,10 @@ struct IndexSpec {
       shells;  // ascending upper bounds out of the nesting, the last is dim; empty = choose
   ShellCodec codec = ShellCodec::kInt8;
   ExactVectors exact_vectors = ExactVectors::kMemory;
+  std::optional<GraphSpec> graph;  // absent = no graph
+  // The graph is the only source of candidates: one list, whose first shell is the graph's prefix
+  // and is not kept a second time.
+  bool no_lists = false;
 
   bool operator==(const IndexSpec&) const = default;
 };

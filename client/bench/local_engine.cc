@@ -146,11 +146,16 @@ LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index, do
                             {"map", memory.map},
                             {"sequences", memory.sequences},
                             {"exact_vectors", memory.exact_vectors},
-                            {"model", memory.model}},
+                            {"model", memory.model},
+                            {"graph", memory.graph}},
             .build_s = build_s,
             .index = absl::StrCat("lists=", index_->model().lists, " coarse_dim=", spec.coarse_dim,
                                   " shells=", absl::StrJoin(spec.shells, ","), " codec=",
-                                  Name(spec.codec), " dtype=", Name(index_->schema().dtype))};
+                                  Name(spec.codec), " dtype=", Name(index_->schema().dtype),
+                                  spec.graph ? absl::StrCat(" graph=", spec.graph->dim, ":",
+                                                            spec.graph->degree, ":",
+                                                            spec.graph->ef_construction)
+                                             : "")};
 }
 
 absl::StatusOr<EnginePass> LocalEngine::Run(const std::string& setting,

@@ -148,6 +148,10 @@ absl::StatusOr<LocalEngineOptions> LocalOptions(const BenchFlags& flags) {
   options.spec.lists = flags.index.lists;
   options.spec.coarse_dim = flags.index.coarse_dim;
   options.spec.shells = flags.index.shells;
+  if (WantsGraph(flags.index)) {
+    options.spec.graph = {flags.index.graph_dim, flags.index.degree, flags.index.ef_construction};
+  }
+  options.spec.no_lists = flags.index.no_lists;
   if (!flags.index.codec.empty()) {
     const absl::StatusOr<ShellCodec> codec = ParseShellCodec(flags.index.codec);
     if (!codec.ok()) return UsageError(codec.status().message());

@@ -28,6 +28,22 @@ void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
   command->add_option("--codec", flags->codec, "How shells are stored: int8 (default), f16 or f32")
       ->type_name("CODEC")
       ->group("Index");
+  command->add_flag("--graph", flags->graph, "Build a graph, too")->group("Index");
+  command
+      ->add_option("--graph-dim", flags->graph_dim,
+                   "Prefix that the graph is built on: a multiple of 64, or D; 0 = chosen")
+      ->type_name("DIM")
+      ->group("Index");
+  command
+      ->add_option("--degree", flags->degree, "Links of a graph's node, 4 to 128; 0 = chosen")
+      ->type_name("N")
+      ->group("Index");
+  command
+      ->add_option("--ef-construction", flags->ef_construction,
+                   "Nodes among which a node's links are chosen, at most 10000; 0 = chosen")
+      ->type_name("N")
+      ->group("Index");
+  command->add_flag("--no-lists", flags->no_lists, "Build the graph only")->group("Index");
   command
       ->add_option("--exact-vectors", flags->exact_vectors,
                    "Where rescore reads vectors: memory (default) or store")
@@ -35,8 +51,13 @@ void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
       ->group("Index");
 }
 
+bool WantsGraph(const IndexFlags& flags) {
+  return flags.graph || flags.graph_dim != 0 || flags.degree != 0 || flags.ef_construction != 0 ||
+         flags.no_lists;
+}
+
 bool AnyGiven(const IndexFlags& flags) {
-  return flags.lists != 0 || flags.coarse_dim != 0 || !flags.shells.empty() ||
+  return WantsGraph(flags) || flags.lists != 0 || flags.coarse_dim != 0 || !flags.shells.empty() ||
          !flags.codec.empty() || !flags.exact_vectors.empty();
 }
 
@@ -45,6 +66,13 @@ absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec 
   if (flags.coarse_dim != 0) base.set_coarse_dim(flags.coarse_dim);
   if (!flags.shells.empty())
     base.mutable_shells()->Assign(flags.shells.begin(), flags.shells.end());
+  if (WantsGraph(flags)) {
+    v1::GraphSpec* graph = base.mutable_graph();
+    if (flags.graph_dim != 0) graph->set_dim(flags.graph_dim);
+    if (flags.degree != 0) graph->set_degree(flags.degree);
+    if (flags.ef_construction != 0) graph->set_ef_construction(flags.ef_construction);
+  }
+  if (flags.no_lists) base.set_no_lists(true);
   if (!flags.codec.empty()) {
     const auto codec = ShellCodecFromName(flags.codec);
     if (!codec.ok()) return codec.status();

@@ -1,6 +1,5 @@
 // The flags that say what a build makes, for every command that can build: --lists --coarse-dim
-// --shells
-// --codec --exact-vectors.
+// --shells --codec --exact-vectors, --graph --graph-dim --degree --ef-construction --no-lists.
 #ifndef NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
 #define NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
 
@@ -18,12 +17,20 @@ struct IndexFlags {
   uint32_t lists = 0;
   uint32_t coarse_dim = 0;
   std::vector<uint32_t> shells;
+  bool graph = false;
+  uint32_t graph_dim = 0;
+  uint32_t degree = 0;
+  uint32_t ef_construction = 0;
+  bool no_lists = false;
   std::string codec;          // empty = not given
   std::string exact_vectors;  // likewise
 };
 
 // `flags` must outlive the parsing.
 void AddIndexFlags(CLI::App* command, IndexFlags* flags);
+
+// Whether a graph is to be built: by --graph or a flag about it.
+bool WantsGraph(const IndexFlags& flags);
 
 // Whether any of them was given.
 bool AnyGiven(const IndexFlags& flags);

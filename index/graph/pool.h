@@ -1,0 +1,114 @@
+// The best nodes that a graph search has met, nearest first, and which of them it has expanded.
+#ifndef NESTOR_INDEX_GRAPH_POOL_H_
+#define NESTOR_INDEX_GRAPH_POOL_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace nestor {
+
+class NodePool {
+ public:
+  // `capacity` visible nodes; invisible ones, which are only passed through, come on top of it, at
+  // most as many again.
+  void Clear(size_t capacity) {
+    capacity_ = capacity;
+    size_ = next_ = invisible_ = 0;
+    if (distances_.size() < 2 * capacity + 1) {
+      distances_.resize(2 * capacity + 1);
+      nodes_.resize(2 * capacity + 1);
+    }
+  }
+
+  size_t size() const { return size_; }
+  uint32_t node(size_t i) const { return nodes_[i] & kNumber; }
+  float distance(size_t i) const { return distances_[i]; }
+  bool visible(size_t i) const { return (nodes_[i] & kInvisible) == 0; }
+
+  // A node must be nearer than this to get in.
+  float Worst() const {
+    return size_ < Room() ? std::numeric_limits<float>::infinity() : distances_[size_ - 1];
+  }
+  // Distance of the k-th best visible node; infinity while there are fewer.
+  float Kth(size_t k) const {
+    if (invisible_ == 0) {
+      return size_ >= k ? distances_[k - 1] : std::numeric_limits<float>::infinity();
+    }
+    for (size_t i = 0; i < size_; ++i) {
+      if (visible(i) && --k == 0) return distances_[i];
+    }
+    return std::numeric_limits<float>::infinity();
+  }
+
+  // Requires distance < Worst().
+  void Insert(float distance, uint32_t node, bool visible) {
+    const auto at = static_cast<size_t>(
+        std::upper_bound(distances_.begin(), distances_.begin() + static_cast<ptrdiff_t>(size_),
+                         distance) -
+        distances_.begin());
+    std::memmove(&distances_[at + 1], &distances_[at], (size_ - at) * sizeof(float));
+    std::memmove(&nodes_[at + 1], &nodes_[at], (size_ - at) * sizeof(uint32_t));
+    distances_[at] = distance;
+    nodes_[at] = node | (visible ? 0 : kInvisible);
+    ++size_;
+    invisible_ += visible ? 0 : 1;
+    next_ = std::min(next_, at);
+    while (size_ > Room()) {
+      --size_;
+      invisible_ -= nodes_[size_] & kInvisible ? 1 : 0;
+    }
+  }
+
+  // The nearest node that is not expanded yet and nearer than `bound`, which then counts as
+  // expanded; or ~0.
+  uint32_t TakeNext(float bound) {
+    while (next_ < size_ && (nodes_[next_] & kExpanded) != 0) ++next_;
+    if (next_ == size_ || !(distances_[next_] < bound)) return ~uint32_t{0};
+    nodes_[next_] |= kExpanded;
+    return nodes_[next_++] & kNumber;
+  }
+
+ private:
+  static constexpr uint32_t kExpanded = 1u << 31;
+  static constexpr uint32_t kInvisible = 1u << 30;
+  static constexpr uint32_t kNumber = kInvisible - 1;
+
+  size_t Room() const { return capacity_ + std::min(invisible_, capacity_); }
+
+  size_t capacity_ = 0;
+  size_t size_ = 0;
+  size_t next_ = 0;  // all before are expanded
+  size_t invisible_ = 0;
+  std::vector<float> distances_;
+  std::vector<uint32_t> nodes_;
+};
+
+// Which nodes a search has met. To clear it costs nothing: a mark counts only in its own round.
+class VisitedNodes {
+ public:
+  void Clear(uint32_t nodes) {
+    if (++round_ == 0 || marks_.size() < nodes) {
+      marks_.assign(std::max<size_t>(nodes, marks_.size()), 0);
+      round_ = 1;
+    }
+  }
+  // False where the node was met before.
+  bool Visit(uint32_t node) {
+    // Nodes that were added since Clear are not seen by this search.
+    if (node >= marks_.size() || marks_[node] == round_) return false;
+    marks_[node] = round_;
+    return true;
+  }
+
+ private:
+  std::vector<uint8_t> marks_;
+  uint8_t round_ = 0;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_GRAPH_POOL_H_

@@ -1,0 +1,84 @@
+// Best-first search of a graph, in two halves that alternate: Gather chooses the next node and asks
+// the cache for its neighbours, Score scores them. Two searches that take turns hide each other's
+// waits.
+#ifndef NESTOR_INDEX_GRAPH_SEARCH_H_
+#define NESTOR_INDEX_GRAPH_SEARCH_H_
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "index/graph/entries.h"
+#include "index/graph/nodes.h"
+#include "index/graph/pool.h"
+#include "index/graph/space.h"
+#include "index/kernels/kernels.h"
+
+namespace nestor {
+
+// Who sees which nodes.
+class NodeVisibility {
+ public:
+  virtual ~NodeVisibility() = default;
+  // For a node whose state says too little.
+  virtual bool LookUp(uint32_t slot, uint64_t snapshot, uint32_t skip_slot) const = 0;
+};
+
+struct GraphQuery {
+  GraphPoint point;
+  uint32_t ef = 0;         // size of the pool
+  uint32_t k = 0;          // hits wanted: the k-th best sets the stop
+  float margin = 0;        // 0 = no adaptive stop
+  uint32_t snapshot = 0;   // counted from the graph's base
+  uint32_t skip_slot = ~uint32_t{0};
+  uint64_t full_snapshot = 0;
+};
+
+// Buffers of one search, reused.
+struct GraphScratch {
+  NodePool pool;
+  VisitedNodes visited;
+  EntryScratch entries;
+  std::vector<uint32_t> fresh;  // neighbours to score
+  std::vector<const int8_t*> rows;
+  std::vector<int32_t> sums;
+};
+
+class GraphSearch {
+ public:
+  // `visibility` null: the nodes that nobody has deleted.
+  GraphSearch(const NodeStore& nodes, const EntryTable& entries, const NodeVisibility* visibility,
+              const GraphQuery& query, GraphScratch* scratch);
+
+  // False: the search is over; its result is the pool.
+  bool Gather();
+  void Score();
+  void Run() {
+    while (Gather()) Score();
+  }
+
+  uint64_t scored() const { return scored_; }
+  uint64_t expanded() const { return expanded_; }
+  // Only nodes nearer than this can be results, or lead to them.
+  float Bound(float margin) const {
+    return margin > 0 ? scratch_.pool.Kth(query_.k) * (1 + margin)
+                      : std::numeric_limits<float>::infinity();
+  }
+
+ private:
+  void Enter(const EntryTable& entries);
+  bool Visible(const NodeTail& tail) const;
+
+  const NodeStore& nodes_;
+  const NodeVisibility* const visibility_;
+  const GraphQuery& query_;
+  GraphScratch& scratch_;
+  const Kernels& kernels_ = ActiveKernels();
+  uint32_t fresh_ = 0;
+  uint64_t scored_ = 0;
+  uint64_t expanded_ = 0;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_GRAPH_SEARCH_H_
