@@ -250,8 +250,8 @@ absl::StatusOr<uint32_t> IvfIndex::Append(uint32_t list, const PointId& id, uint
   rep.lists_.Fill(run, position, slot, born, rep.append_buffer_->code,
                   rep.append_buffer_->squares.data());
   if (rep.graph_ != nullptr) {
-    absl::Status linked = rep.graph_->Insert(slot, rep.append_buffer_->values.data(),
-                                             rep.exact_int8(), row, born);
+    absl::Status linked =
+        rep.graph_->Insert(slot, rep.append_buffer_->values.data(), rep.exact_int8(), row, born);
     if (!linked.ok()) return linked;
   }
   run->max_born.store(born, std::memory_order_relaxed);
@@ -331,8 +331,8 @@ absl::Status IvfIndex::ChooseByGraph(const SearchContext& context, const Plan& p
   const Graph& graph = *rep.graph_;
   const uint32_t dim = graph.spec().dim;
   if (plan.graph->dim != dim) {
-    return absl::InvalidArgumentError(absl::StrCat("plan: graph dim ", plan.graph->dim,
-                                                   " is not the built graph's, ", dim));
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan: graph dim ", plan.graph->dim, " is not the built graph's, ", dim));
   }
   StageCost& cost = result->stages.emplace_back();
   StageTimer timer(&cost);
@@ -388,8 +388,8 @@ absl::Status IvfIndex::ChooseByGraph(const SearchContext& context, const Plan& p
   cost.dim = dim;
   cost.in = search.scored();
   cost.out = candidates.size;
-  cost.multiply_adds = search.scored() * dim + uint64_t{graph.entries().count()} *
-                                                   graph.entries().dims();
+  cost.multiply_adds =
+      search.scored() * dim + uint64_t{graph.entries().count()} * graph.entries().dims();
   cost.bytes = search.scored() * (dim + sizeof(NodeTail)) +
                search.expanded() * graph.spec().degree * sizeof(uint32_t) +
                graph.entries().scan_bytes();

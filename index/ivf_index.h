@@ -128,8 +128,8 @@ class IvfIndex {
 
   // --- Readers ---
   // `plan` is valid for the schema and query.limit. Probes above the number of lists are clamped.
-  // FailedPrecondition: a plan for the graph where there is none, or for lists where there are none;
-  // InvalidArgument: the graph has another dim.
+  // FailedPrecondition: a plan for the graph where there is none, or for lists where there are
+  // none; InvalidArgument: the graph has another dim.
   absl::Status Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
                       SearchResult* result) const;
   // Brute force over all visible rows on the first `dim` coordinates (a nesting dim).

@@ -58,10 +58,9 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
     const std::pair<absl::string_view, absl::string_view> field =
         absl::StrSplit(stage, absl::MaxSplits('=', 1));
     const auto misplaced = [&] {
-      return absl::InvalidArgumentError(
-          absl::StrCat("plan stage '", stage, "' is out of place; the order is ",
-                       "coarse=D:N,scan=D:N or graph=D:EF[:MARGIN], then ",
-                       "[refine=D:N]...[,rescore]"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "plan stage '", stage, "' is out of place; the order is ",
+          "coarse=D:N,scan=D:N or graph=D:EF[:MARGIN], then ", "[refine=D:N]...[,rescore]"));
     };
     absl::Status status;
     if (field.first == "coarse") {
@@ -87,8 +86,8 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
       last = kRescore;
       plan.rescore = true;
     } else {
-      return absl::InvalidArgumentError(
-          absl::StrCat("plan stage '", stage, "' is none of coarse=, scan=, graph=, refine=, rescore"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "plan stage '", stage, "' is none of coarse=, scan=, graph=, refine=, rescore"));
     }
     if (!status.ok()) return status;
   }

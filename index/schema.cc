@@ -139,8 +139,8 @@ namespace {
 absl::Status ValidateGraphSpec(const GraphSpec& graph, const VectorSchema& schema) {
   if (graph.dim > schema.dim || (graph.dim % 64 != 0 && graph.dim != schema.dim)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "graph_dim ", graph.dim, " is neither a multiple of 64 below the vectors' dim nor that dim, ",
-        schema.dim));
+        "graph_dim ", graph.dim,
+        " is neither a multiple of 64 below the vectors' dim nor that dim, ", schema.dim));
   }
   if (graph.degree != 0 && (graph.degree < kMinGraphDegree || graph.degree > kMaxGraphDegree)) {
     return absl::InvalidArgumentError(absl::StrCat("graph degree ", graph.degree, " is outside ",

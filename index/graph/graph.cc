@@ -70,9 +70,9 @@ void Graph::AddEntry(uint32_t node) {
 }
 
 uint32_t Graph::SnapshotOf(uint64_t sequence) const {
-  return sequence <= base_ ? 0
-                           : static_cast<uint32_t>(
-                                 std::min<uint64_t>(sequence - base_, NodeTail::kDead - 1));
+  return sequence <= base_
+             ? 0
+             : static_cast<uint32_t>(std::min<uint64_t>(sequence - base_, NodeTail::kDead - 1));
 }
 
 uint32_t Graph::StateOf(uint64_t born) const {
@@ -170,7 +170,7 @@ void Graph::Link(uint32_t node, bool locked, Writing* writing) {
   } else {
     SetLinks(node, writing->chosen);
   }
-  for (const uint32_t chosen : writing->chosen) nodes_.PrefetchLinks(chosen);
+  for (const uint32_t chosen : writing->chosen) nodes_.PrefetchLinks(nodes_.codes(chosen));
   for (const uint32_t chosen : writing->chosen) {
     const auto distance = writing->chooser.Distances(space_.FromNode(nodes_, chosen), {&node, 1});
     if (locked) {
@@ -199,7 +199,7 @@ void Graph::LinkBack(uint32_t node, Neighbour added, Writing* writing) {
     links[present.size()].store(added.node, std::memory_order_release);
     return;
   }
-  for (const uint32_t link : present) nodes_.Prefetch(link);
+  for (const uint32_t link : present) nodes_.Prefetch(nodes_.codes(link));
   if (writing->chooser.Exchange(node, added, &present)) SetLinks(node, present);
 }
 

@@ -89,14 +89,14 @@ class Graph {
   const NodeVisibility* const visibility_;
   GraphSpace space_;
   NodeStore nodes_;
-  Mutex mutex_;  // writers
+  Mutex mutex_;                     // writers
   std::unique_ptr<Mutex[]> locks_;  // of nodes' links, while several threads link
   Mutex entries_mutex_;
   std::vector<std::unique_ptr<EntryTable>> tables_;  // the last one is in use
   std::atomic<EntryTable*> entries_{nullptr};
-  std::vector<double> squares_;        // |prefix|^2, while filling
+  std::vector<double> squares_;  // |prefix|^2, while filling
   std::vector<uint32_t> node_of_slot_;
-  std::unique_ptr<Writing> writing_;   // the writer's buffers
+  std::unique_ptr<Writing> writing_;  // the writer's buffers
   std::atomic<uint64_t> mended_{0};
   std::atomic<uint64_t> dead_{0};
 };

@@ -46,7 +46,7 @@ class LinkChooser {
   std::vector<const int8_t*> rows_;
   std::vector<int32_t> sums_;
   std::vector<float> distances_;
-  std::vector<uint32_t> rest_;       // positions of candidates that are still in
+  std::vector<uint32_t> rest_;  // positions of candidates that are still in
   std::vector<uint32_t> rest_nodes_;
   std::vector<uint32_t> pruned_;
   std::vector<float> own_;

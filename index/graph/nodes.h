@@ -51,7 +51,9 @@ class NodeStore {
 
   int8_t* codes(uint32_t node) { return reinterpret_cast<int8_t*>(record(node)); }
   const int8_t* codes(uint32_t node) const { return reinterpret_cast<const int8_t*>(record(node)); }
-  NodeTail& tail(uint32_t node) { return *reinterpret_cast<NodeTail*>(record(node) + tail_offset_); }
+  NodeTail& tail(uint32_t node) {
+    return *reinterpret_cast<NodeTail*>(record(node) + tail_offset_);
+  }
   const NodeTail& tail(uint32_t node) const {
     return *reinterpret_cast<const NodeTail*>(record(node) + tail_offset_);
   }
@@ -63,16 +65,18 @@ class NodeStore {
     return reinterpret_cast<const std::atomic<uint32_t>*>(record(node) + links_offset_);
   }
 
+  // By the codes of a node, where its record begins.
+  const NodeTail& TailOf(const int8_t* codes) const {
+    return *reinterpret_cast<const NodeTail*>(codes + tail_offset_);
+  }
   // Asks the cache for what scoring reads.
-  void Prefetch(uint32_t node) const {
-    const std::byte* at = record(node);
-    for (size_t line = 0; line <= tail_offset_ / 64; ++line) __builtin_prefetch(at + line * 64);
+  void Prefetch(const int8_t* codes) const {
+    for (size_t at = 0; at <= tail_offset_; at += 64) __builtin_prefetch(codes + at);
   }
   // .. and for what expanding reads beyond that.
-  void PrefetchLinks(uint32_t node) const {
-    const std::byte* at = record(node);
-    for (size_t line = tail_offset_ / 64 + 1; line < record_bytes_ / 64; ++line) {
-      __builtin_prefetch(at + line * 64);
+  void PrefetchLinks(const int8_t* codes) const {
+    for (size_t at = tail_offset_ / 64 * 64 + 64; at < record_bytes_; at += 64) {
+      __builtin_prefetch(codes + at);
     }
   }
 

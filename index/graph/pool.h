@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+#include "index/graph/nodes.h"
+
 namespace nestor {
 
 class NodePool {
@@ -46,10 +48,13 @@ class NodePool {
 
   // Requires distance < Worst().
   void Insert(float distance, uint32_t node, bool visible) {
-    const auto at = static_cast<size_t>(
-        std::upper_bound(distances_.begin(), distances_.begin() + static_cast<ptrdiff_t>(size_),
-                         distance) -
-        distances_.begin());
+    // Binary search without branches: which way to go cannot be predicted.
+    size_t at = 0;
+    for (size_t n = size_; n > 0;) {
+      const size_t half = (n + 1) / 2;
+      at += distances_[at + half - 1] <= distance ? half : 0;
+      n -= half;
+    }
     std::memmove(&distances_[at + 1], &distances_[at], (size_ - at) * sizeof(float));
     std::memmove(&nodes_[at + 1], &nodes_[at], (size_ - at) * sizeof(uint32_t));
     distances_[at] = distance;
@@ -64,10 +69,10 @@ class NodePool {
   }
 
   // The nearest node that is not expanded yet and nearer than `bound`, which then counts as
-  // expanded; or ~0.
+  // expanded; or kNoNode.
   uint32_t TakeNext(float bound) {
     while (next_ < size_ && (nodes_[next_] & kExpanded) != 0) ++next_;
-    if (next_ == size_ || !(distances_[next_] < bound)) return ~uint32_t{0};
+    if (next_ == size_ || !(distances_[next_] < bound)) return kNoNode;
     nodes_[next_] |= kExpanded;
     return nodes_[next_++] & kNumber;
   }
@@ -99,9 +104,10 @@ class VisitedNodes {
   // False where the node was met before.
   bool Visit(uint32_t node) {
     // Nodes that were added since Clear are not seen by this search.
-    if (node >= marks_.size() || marks_[node] == round_) return false;
+    if (node >= marks_.size()) return false;
+    const bool fresh = marks_[node] != round_;
     marks_[node] = round_;
-    return true;
+    return fresh;
   }
 
  private:

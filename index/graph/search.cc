@@ -10,26 +10,54 @@ GraphSearch::GraphSearch(const NodeStore& nodes, const EntryTable& entries,
     : nodes_(nodes), visibility_(visibility), query_(query), scratch_(*scratch) {
   scratch_.pool.Clear(query.ef);
   scratch_.visited.Clear(nodes.limit());
-  const size_t batch = std::max<size_t>(nodes.degree(), entries.capacity());
-  if (scratch_.fresh.size() < batch) {
-    scratch_.fresh.resize(batch);
-    scratch_.rows.resize(batch);
-    scratch_.sums.resize(batch);
+  // Collect writes one behind the last.
+  const size_t room = std::max<size_t>(kBeam * nodes.degree(), entries.capacity()) + 1;
+  if (scratch_.fresh.size() < room) {
+    scratch_.fresh.resize(room);
+    scratch_.records.resize(room);
+    scratch_.sums.resize(room);
   }
-  Enter(entries);
-}
-
-void GraphSearch::Enter(const EntryTable& entries) {
   // Four are enough to find the way (performance.md, section 8). A big pool has room for more, and
   // one that holds all rows must reach all.
-  const uint32_t wanted = std::max(4u, query_.ef / 16);
-  fresh_ = 0;
-  for (const uint32_t node : entries.Nearest(query_.point, wanted, &scratch_.entries)) {
-    if (!scratch_.visited.Visit(node)) continue;
-    nodes_.Prefetch(node);
-    scratch_.fresh[fresh_++] = node;
+  for (const uint32_t node :
+       entries.Nearest(query_.point, std::max(4u, query_.ef / 16), &scratch_.entries)) {
+    Collect(node);
   }
+  Prefetch();
   Score();
+}
+
+void GraphSearch::Collect(uint32_t node) {
+  // Without a branch: whether a node was met before cannot be predicted.
+  scratch_.fresh[fresh_] = node;
+  fresh_ += scratch_.visited.Visit(node) ? 1 : 0;
+}
+
+void GraphSearch::Prefetch() {
+  for (uint32_t i = 0; i < fresh_; ++i) {
+    scratch_.records[i] = nodes_.codes(scratch_.fresh[i]);
+    nodes_.Prefetch(scratch_.records[i]);
+  }
+}
+
+bool GraphSearch::Gather() {
+  const float bound = Bound(query_.margin);
+  for (uint32_t i = 0; i < kBeam; ++i) {
+    const uint32_t node = scratch_.pool.TakeNext(bound);
+    if (node == kNoNode) {
+      if (i == 0) return false;
+      break;
+    }
+    ++expanded_;
+    const std::atomic<uint32_t>* links = nodes_.links(node);
+    for (uint32_t l = 0; l < nodes_.degree(); ++l) {
+      const uint32_t link = links[l].load(std::memory_order_acquire);
+      if (link == kNoNode) break;
+      Collect(link);
+    }
+  }
+  Prefetch();
+  return true;
 }
 
 bool GraphSearch::Visible(const NodeTail& tail) const {
@@ -39,38 +67,18 @@ bool GraphSearch::Visible(const NodeTail& tail) const {
   return visibility_->LookUp(tail.slot, query_.full_snapshot, query_.skip_slot);
 }
 
-bool GraphSearch::Gather() {
-  const uint32_t node = scratch_.pool.TakeNext(Bound(query_.margin));
-  if (node == ~uint32_t{0}) return false;
-  ++expanded_;
-  const std::atomic<uint32_t>* links = nodes_.links(node);
-  fresh_ = 0;
-  for (uint32_t i = 0; i < nodes_.degree(); ++i) {
-    const uint32_t link = links[i].load(std::memory_order_acquire);
-    if (link == kNoNode) break;
-    if (!scratch_.visited.Visit(link)) continue;
-    nodes_.Prefetch(link);
-    scratch_.fresh[fresh_++] = link;
-  }
-  return true;
-}
-
 void GraphSearch::Score() {
-  const uint32_t n = fresh_;
-  if (n == 0) return;
-  scored_ += n;
-  for (uint32_t i = 0; i < n; ++i) scratch_.rows[i] = nodes_.codes(scratch_.fresh[i]);
-  kernels_.dots_i8(query_.point.codes, scratch_.rows.data(), n, nodes_.dim(),
+  scored_ += fresh_;
+  kernels_.dots_i8(query_.point.codes, scratch_.records.data(), fresh_, nodes_.dim(),
                    scratch_.sums.data());
   NodePool& pool = scratch_.pool;
   const float bound = Bound(query_.margin);
-  for (uint32_t i = 0; i < n; ++i) {
-    const uint32_t node = scratch_.fresh[i];
-    const NodeTail& tail = nodes_.tail(node);
+  for (uint32_t i = 0; i < fresh_; ++i) {
+    const NodeTail& tail = nodes_.TailOf(scratch_.records[i]);
     const float distance = query_.point.Distance(scratch_.sums[i], tail.scale, tail.norm);
     if (!(distance < bound) || !(distance < pool.Worst())) continue;
-    nodes_.PrefetchLinks(node);
-    pool.Insert(distance, node, Visible(tail));
+    nodes_.PrefetchLinks(scratch_.records[i]);
+    pool.Insert(distance, scratch_.fresh[i], Visible(tail));
   }
   fresh_ = 0;
 }

@@ -26,10 +26,10 @@ class NodeVisibility {
 
 struct GraphQuery {
   GraphPoint point;
-  uint32_t ef = 0;         // size of the pool
-  uint32_t k = 0;          // hits wanted: the k-th best sets the stop
-  float margin = 0;        // 0 = no adaptive stop
-  uint32_t snapshot = 0;   // counted from the graph's base
+  uint32_t ef = 0;        // size of the pool
+  uint32_t k = 0;         // hits wanted: the k-th best sets the stop
+  float margin = 0;       // 0 = no adaptive stop
+  uint32_t snapshot = 0;  // counted from the graph's base
   uint32_t skip_slot = ~uint32_t{0};
   uint64_t full_snapshot = 0;
 };
@@ -40,7 +40,7 @@ struct GraphScratch {
   VisitedNodes visited;
   EntryScratch entries;
   std::vector<uint32_t> fresh;  // neighbours to score
-  std::vector<const int8_t*> rows;
+  std::vector<const int8_t*> records;
   std::vector<int32_t> sums;
 };
 
@@ -66,7 +66,14 @@ class GraphSearch {
   }
 
  private:
-  void Enter(const EntryTable& entries);
+  // How many nodes are expanded at once. Two: the second is nearly always expanded anyway, and one
+  // wait serves both (text 200k: 8 to 12 % more QPS at equal recall, builds 20 % faster; three gain
+  // no more).
+  static constexpr uint32_t kBeam = 2;
+
+  // Takes a node among those to score, if this search has not met it yet.
+  void Collect(uint32_t node);
+  void Prefetch();
   bool Visible(const NodeTail& tail) const;
 
   const NodeStore& nodes_;

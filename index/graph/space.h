@@ -6,8 +6,8 @@
 //           e = sqrt(1 - |x|^2 / M^2), to unit length; queries of unit length with e = 0. Then
 //           d = 2 - 2 q.x / (|q| M) orders as the product does. (Bachrach et al., RecSys 2014.)
 //           Rows written later may be longer than M: their e is 0, and d may fall below 0.
-// All are computed as  d = (a + b * norm) - isum * (c * scale)  from the exact integer product isum:
-// the same float operations on every CPU.
+// All are computed as  d = (a + b * norm) - isum * (c * scale)  from the exact integer product
+// isum: the same float operations on every CPU.
 #ifndef NESTOR_INDEX_GRAPH_SPACE_H_
 #define NESTOR_INDEX_GRAPH_SPACE_H_
 
