@@ -153,6 +153,7 @@ SearchView::~SearchView() {
 }
 
 const VectorSchema& SearchView::schema() const { return collection_->schema(); }
+const IndexSpec& SearchView::built() const { return generation_->index->spec(); }
 
 absl::Status SearchView::Search(const SearchRequest& request, SearchScratch* scratch,
                                 SearchReply* reply) const {

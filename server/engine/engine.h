@@ -57,6 +57,7 @@ class SearchView {
   ~SearchView();
 
   const VectorSchema& schema() const;
+  const IndexSpec& built() const;  // of the index that it searches
   uint64_t seq() const { return seq_; }
 
   // Validates the query (dim, finite, norms), the limit (1..kMaxLimit) and the plan. `scratch` may

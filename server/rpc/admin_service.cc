@@ -41,6 +41,7 @@ void FillLimits(const Backend& backend, v1::Limits* limits) {
   limits->set_max_operations(kMaxOperations);
   limits->set_search_threads(backend.searches.threads());
   limits->set_max_queued_searches(static_cast<uint32_t>(backend.searches.max_queued()));
+  limits->set_max_ef(kMaxEf);
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ absl::Status BatchSearchCall::Prepare() {
   id_kind_ = info->spec.id_kind;
   checked = CheckReplyBytes(hits, MaxColumnHitBytes(id_kind_));
   if (!checked.ok()) return AtField("limit", checked);
-  absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema);
+  absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema, view_->built());
   if (!how.ok()) return how.status();
   how_ = *std::move(how);
 

@@ -61,6 +61,7 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   memory->set_seqs(info.memory.sequences);
   memory->set_exact_vectors(info.memory.exact_vectors);
   memory->set_centroids(info.memory.model);
+  memory->set_graph(info.memory.graph);
 }
 
 }  // namespace nestor

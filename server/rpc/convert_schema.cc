@@ -160,6 +160,11 @@ absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec
     default:
       return AtField("exact_vectors", UnknownEnum(spec.exact_vectors()));
   }
+  if (spec.has_graph()) {
+    const v1::GraphSpec& graph = spec.graph();
+    out.graph = {graph.dim(), graph.degree(), graph.ef_construction()};
+  }
+  out.no_lists = spec.no_lists();
   return out;
 }
 
@@ -170,6 +175,12 @@ void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out) {
   // The enums are numbered alike.
   out->set_shell_codec(static_cast<v1::ShellCodec>(spec.codec));
   out->set_exact_vectors(static_cast<v1::ExactVectors>(spec.exact_vectors));
+  if (spec.graph.has_value()) {
+    out->mutable_graph()->set_dim(spec.graph->dim);
+    out->mutable_graph()->set_degree(spec.graph->degree);
+    out->mutable_graph()->set_ef_construction(spec.graph->ef_construction);
+  }
+  out->set_no_lists(spec.no_lists);
 }
 
 absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec) {

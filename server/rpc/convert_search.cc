@@ -12,19 +12,49 @@
 
 namespace nestor {
 
-absl::StatusOr<Plan> ToPlan(const v1::Plan& plan) {
-  if (plan.first_case() != v1::Plan::kLists) return FieldError("lists", "must be set");
-  if (!plan.lists().has_coarse()) return FieldError("lists.coarse", "must be set");
-  if (plan.lists().scan().what_case() != v1::ScanStage::kDim) {
+namespace {
+
+absl::Status ToListStages(const v1::Lists& lists, Plan* out) {
+  if (!lists.has_coarse()) return FieldError("lists.coarse", "must be set");
+  if (lists.scan().what_case() != v1::ScanStage::kDim) {
     return FieldError("lists.scan.dim", "must be set");
+  }
+  out->coarse = {lists.coarse().dim(), lists.coarse().probes()};
+  out->scan = {lists.scan().dim(), lists.scan().keep()};
+  return absl::OkStatus();
+}
+
+void FromListStages(const Plan& plan, v1::Lists* out) {
+  out->mutable_coarse()->set_dim(plan.coarse.dim);
+  out->mutable_coarse()->set_probes(plan.coarse.probes);
+  out->mutable_scan()->set_dim(plan.scan.dim);
+  out->mutable_scan()->set_keep(plan.scan.keep);
+}
+
+void FromGraphStage(const Plan::GraphStage& graph, v1::Graph* out) {
+  out->set_dim(graph.dim);
+  out->set_ef(graph.ef);
+  out->set_margin(graph.margin);
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> ToPlan(const v1::Plan& plan) {
+  Plan out;
+  switch (plan.first_case()) {
+    case v1::Plan::kLists:
+      if (absl::Status s = ToListStages(plan.lists(), &out); !s.ok()) return s;
+      break;
+    case v1::Plan::kGraph:
+      out.graph = {plan.graph().dim(), plan.graph().ef(), plan.graph().margin()};
+      break;
+    case v1::Plan::FIRST_NOT_SET:
+      return FieldError("first", "lists or graph must be set");
   }
   if (static_cast<uint32_t>(plan.refine_size()) > kMaxRefineStages) {
     return FieldError("refine", absl::StrCat("has ", plan.refine_size(), " stages, the limit is ",
                                              kMaxRefineStages));
   }
-  Plan out;
-  out.coarse = {plan.lists().coarse().dim(), plan.lists().coarse().probes()};
-  out.scan = {plan.lists().scan().dim(), plan.lists().scan().keep()};
   for (const v1::RefineStage& stage : plan.refine()) {
     out.refine.push_back({stage.dim(), stage.keep()});
   }
@@ -33,11 +63,11 @@ absl::StatusOr<Plan> ToPlan(const v1::Plan& plan) {
 }
 
 void FromPlan(const Plan& plan, v1::Plan* out) {
-  v1::Lists* lists = out->mutable_lists();
-  lists->mutable_coarse()->set_dim(plan.coarse.dim);
-  lists->mutable_coarse()->set_probes(plan.coarse.probes);
-  lists->mutable_scan()->set_dim(plan.scan.dim);
-  lists->mutable_scan()->set_keep(plan.scan.keep);
+  if (plan.graph.has_value()) {
+    FromGraphStage(*plan.graph, out->mutable_graph());
+  } else {
+    FromListStages(plan, out->mutable_lists());
+  }
   for (const Plan::Stage& stage : plan.refine) {
     v1::RefineStage* refine = out->add_refine();
     refine->set_dim(stage.dim);
@@ -46,14 +76,38 @@ void FromPlan(const Plan& plan, v1::Plan* out) {
   out->set_rescore(plan.rescore);
 }
 
+namespace {
+
+absl::Status CheckBuilt(const Plan& plan, const IndexSpec& built) {
+  if (!plan.graph.has_value()) {
+    if (!built.no_lists) return absl::OkStatus();
+    return WithReason("PLAN_NOT_BUILT",
+                      absl::FailedPreconditionError(absl::StrCat(
+                          "plan ", FormatPlan(plan), " needs lists; the index has a graph only")));
+  }
+  if (!built.graph.has_value()) {
+    return WithReason("PLAN_NOT_BUILT",
+                      absl::FailedPreconditionError(absl::StrCat(
+                          "plan ", FormatPlan(plan), " needs a graph; the index has none")));
+  }
+  if (plan.graph->dim == built.graph->dim) return absl::OkStatus();
+  return FieldError("graph.dim", absl::StrCat(plan.graph->dim, " is not the dim of the graph, ",
+                                              built.graph->dim));
+}
+
+}  // namespace
+
 template <typename Request>
-absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema) {
+absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema,
+                                      const IndexSpec& built) {
   switch (request.how_case()) {
     case Request::kPlan: {
       absl::StatusOr<Plan> plan = ToPlan(request.plan());
       if (!plan.ok()) return AtField("plan", plan.status());
       const absl::Status valid = ValidatePlan(*plan, schema, request.limit());
       if (!valid.ok()) return AtField("plan", valid);
+      const absl::Status can_run = CheckBuilt(*plan, built);
+      if (!can_run.ok()) return AtField("plan", can_run);
       return SearchHow(*std::move(plan));
     }
     case Request::kExact: {
@@ -71,8 +125,10 @@ absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema
   return SearchHow(UseDefaultPlan{});
 }
 
-template absl::StatusOr<SearchHow> ToSearchHow(const v1::SearchRequest&, const VectorSchema&);
-template absl::StatusOr<SearchHow> ToSearchHow(const v1::BatchSearchRequest&, const VectorSchema&);
+template absl::StatusOr<SearchHow> ToSearchHow(const v1::SearchRequest&, const VectorSchema&,
+                                               const IndexSpec&);
+template absl::StatusOr<SearchHow> ToSearchHow(const v1::BatchSearchRequest&, const VectorSchema&,
+                                               const IndexSpec&);
 
 absl::Status CheckLimit(uint32_t limit) {
   if (limit >= 1 && limit <= kMaxLimit) return absl::OkStatus();

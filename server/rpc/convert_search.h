@@ -18,10 +18,11 @@ namespace nestor {
 absl::StatusOr<Plan> ToPlan(const v1::Plan& plan);
 void FromPlan(const Plan& plan, v1::Plan* out);
 
-// How to search, valid for the schema and the limit. `Request` is v1::SearchRequest or
-// v1::BatchSearchRequest.
+// How to search, valid for the schema, the limit and what is built (FailedPrecondition: a plan for
+// lists or a graph that are not). `Request` is v1::SearchRequest or v1::BatchSearchRequest.
 template <typename Request>
-absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema);
+absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema,
+                                      const IndexSpec& built);
 // 1..kMaxLimit.
 absl::Status CheckLimit(uint32_t limit);
 

@@ -52,7 +52,7 @@ absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
     case v1::SearchRequest::QUERY_NOT_SET:
       return FieldError("query", "vector or id must be set");
   }
-  absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema);
+  absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema, view.built());
   if (!how.ok()) return how.status();
   search.how = *std::move(how);
   search.patience = patience();

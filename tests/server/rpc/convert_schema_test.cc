@@ -21,7 +21,9 @@ CollectionSpec FullSpec() {
                 .lists = 77,
                 .shells = {64, 128},
                 .codec = ShellCodec::kF16,
-                .exact_vectors = ExactVectors::kStore};
+                .exact_vectors = ExactVectors::kStore,
+                .graph = GraphSpec{64, 16, 100},
+                .no_lists = true};
   spec.attributes = {{"pages", AttributeType::kInt64}, {"title", AttributeType::kString}};
   return spec;
 }
@@ -42,6 +44,17 @@ TEST(ConvertSchemaTest, SpecsSurviveTheRoundTrip) {
       }
     }
   }
+}
+
+TEST(ConvertSchemaTest, GraphsAreSetOrAbsent) {
+  v1::IndexSpec message;
+  EXPECT_FALSE(ToIndexSpec(message, IndexSpec())->graph.has_value());
+  message.mutable_graph();
+  EXPECT_EQ(ToIndexSpec(message, IndexSpec())->graph, GraphSpec());
+  v1::IndexSpec back;
+  FromIndexSpec(IndexSpec(), &back);
+  EXPECT_FALSE(back.has_graph());
+  EXPECT_FALSE(back.no_lists());
 }
 
 TEST(ConvertSchemaTest, EveryAttributeTypeSurvives) {

@@ -14,10 +14,12 @@ using testing::HasSubstr;
 
 const VectorSchema kSchema = {
     .dim = 8, .nesting = {2, 4, 8}, .metric = Metric::kDot, .dtype = Dtype::kF16};
+const IndexSpec kBuilt;
 
 TEST(ConvertSearchTest, PlansSurviveTheRoundTrip) {
   for (const char* text : {"coarse=2:3,scan=4:100", "coarse=8:65536,scan=2:50,rescore",
-                           "coarse=2:1,scan=2:90,refine=4:50,refine=8:20,rescore"}) {
+                           "coarse=2:1,scan=2:90,refine=4:50,refine=8:20,rescore", "graph=8:200",
+                           "graph=8:200:0.18,refine=8:20,rescore"}) {
     const auto plan = ParsePlan(text);
     ASSERT_THAT(plan, IsOk());
     v1::Plan message;
@@ -30,7 +32,8 @@ TEST(ConvertSearchTest, PlansSurviveTheRoundTrip) {
 
 TEST(ConvertSearchTest, IncompletePlansAreRefused) {
   v1::Plan plan;
-  EXPECT_THAT(ToPlan(plan), StatusIs(absl::StatusCode::kInvalidArgument, "lists: must be set"));
+  EXPECT_THAT(ToPlan(plan),
+              StatusIs(absl::StatusCode::kInvalidArgument, "first: lists or graph must be set"));
   plan.mutable_lists();
   EXPECT_THAT(ToPlan(plan),
               StatusIs(absl::StatusCode::kInvalidArgument, "lists.coarse: must be set"));
@@ -46,21 +49,44 @@ TEST(ConvertSearchTest, IncompletePlansAreRefused) {
 TEST(ConvertSearchTest, HowIsCheckedAgainstTheSchema) {
   v1::SearchRequest request;
   request.set_limit(10);
-  auto how = ToSearchHow(request, kSchema);
+  auto how = ToSearchHow(request, kSchema, kBuilt);
   ASSERT_THAT(how, IsOk());
   EXPECT_TRUE(std::holds_alternative<UseDefaultPlan>(*how));
 
   request.mutable_exact();
-  how = ToSearchHow(request, kSchema);
+  how = ToSearchHow(request, kSchema, kBuilt);
   ASSERT_THAT(how, IsOk());
   EXPECT_EQ(std::get<ExactSearch>(*how).dim, 8u);
   request.mutable_exact()->set_dim(3);
-  EXPECT_THAT(ToSearchHow(request, kSchema),
+  EXPECT_THAT(ToSearchHow(request, kSchema, kBuilt),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("exact.dim: 3 is not")));
 
   FromPlan(*ParsePlan("coarse=2:3,scan=4:5"), request.mutable_plan());
-  EXPECT_THAT(ToSearchHow(request, kSchema),
+  EXPECT_THAT(ToSearchHow(request, kSchema, kBuilt),
               StatusIs(absl::StatusCode::kInvalidArgument, testing::StartsWith("plan: ")));
+}
+
+TEST(ConvertSearchTest, PlansMustBeBuilt) {
+  const auto how = [](const char* text, const IndexSpec& built) {
+    v1::SearchRequest request;
+    request.set_limit(10);
+    FromPlan(*ParsePlan(text), request.mutable_plan());
+    return ToSearchHow(request, kSchema, built).status();
+  };
+  const IndexSpec both{.graph = GraphSpec{.dim = 8}};
+  const IndexSpec graph{.graph = GraphSpec{.dim = 8}, .no_lists = true};
+  EXPECT_THAT(how("graph=8:20", both), IsOk());
+  EXPECT_THAT(how("coarse=2:3,scan=4:20", both), IsOk());
+  EXPECT_THAT(how("graph=8:20", graph), IsOk());
+  EXPECT_THAT(how("coarse=2:3,scan=4:20", graph),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       "plan coarse=2:3,scan=4:20 needs lists; the index has a graph only"));
+  EXPECT_THAT(how("graph=8:20:0.1", IndexSpec()),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       "plan graph=8:20:0.1 needs a graph; the index has none"));
+  EXPECT_THAT(how("graph=4:20", both),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "plan.graph.dim: 4 is not the dim of the graph, 8"));
 }
 
 TEST(ConvertSearchTest, QueriesAreFloatsOrDecoded) {
