@@ -30,13 +30,24 @@ std::vector<uint32_t> GetDims(Decoder* in, absl::string_view field) {
   return dims;
 }
 
-// coarse_dim, lists, shells, codec, exact_vectors.
+// Flags of a spec, one bit each.
+constexpr uint8_t kWithGraph = 1;
+constexpr uint8_t kNoLists = 2;
+
+// coarse_dim, lists, shells, codec, exact_vectors, flags, and with a graph its dim, degree and
+// ef_construction.
 void PutSpec(Encoder* out, const IndexSpec& spec) {
   out->Varint(spec.coarse_dim);
   out->Varint(spec.lists);
   PutDims(out, spec.shells);
   out->Byte(static_cast<uint8_t>(spec.codec));
   out->Byte(static_cast<uint8_t>(spec.exact_vectors));
+  out->Byte(static_cast<uint8_t>((spec.graph.has_value() ? kWithGraph : 0) |
+                                 (spec.no_lists ? kNoLists : 0)));
+  if (!spec.graph.has_value()) return;
+  out->Varint(spec.graph->dim);
+  out->Varint(spec.graph->degree);
+  out->Varint(spec.graph->ef_construction);
 }
 
 IndexSpec GetSpec(Decoder* in) {
@@ -46,6 +57,15 @@ IndexSpec GetSpec(Decoder* in) {
   spec.shells = GetDims(in, "shells");
   spec.codec = in->Enum(ShellCodec::kF32, "shell codec");
   spec.exact_vectors = in->Enum(ExactVectors::kStore, "exact_vectors");
+  const uint8_t flags = in->Byte();
+  if ((flags & ~(kWithGraph | kNoLists)) != 0) in->Fail(absl::StrCat("has spec flags ", flags));
+  spec.no_lists = (flags & kNoLists) != 0;
+  if ((flags & kWithGraph) != 0) {
+    spec.graph.emplace();
+    spec.graph->dim = in->Varint32("graph dim");
+    spec.graph->degree = in->Varint32("graph degree");
+    spec.graph->ef_construction = in->Varint32("ef_construction");
+  }
   return spec;
 }
 

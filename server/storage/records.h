@@ -19,7 +19,7 @@
 namespace nestor {
 
 // Of the whole directory: keys, records, meaning of numbers.
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 
 std::string EncodeFormatVersion(uint32_t version);
 absl::StatusOr<uint32_t> ParseFormatVersion(absl::string_view bytes);

@@ -20,7 +20,8 @@ CollectionSpec SomeCollection() {
   spec.schema = {768, {64, 128, 768}, Metric::kL2, Dtype::kF16};
   spec.id_kind = IdKind::kStr;
   spec.durability = Durability::kAsync;
-  spec.index = {128, 1024, {64, 768}, ShellCodec::kF16, ExactVectors::kStore};
+  spec.index = {
+      128, 1024, {64, 768}, ShellCodec::kF16, ExactVectors::kStore, GraphSpec{384, 28, 200}, true};
   spec.attributes = {{"lang", AttributeType::kString}, {"year", AttributeType::kInt64}};
   return spec;
 }
@@ -55,6 +56,11 @@ TEST(RecordsTest, RoundTrip) {
   EXPECT_EQ(*ParseState(EncodeState(state)), state);
   const GenerationRecord generation{9, SomeCollection().index, 123456, 1'700'000'000'000'000};
   EXPECT_EQ(*ParseGeneration(EncodeGeneration(generation)), generation);
+  IndexSpec lists_only = SomeCollection().index;
+  lists_only.graph.reset();
+  lists_only.no_lists = false;
+  const GenerationRecord no_graph{9, lists_only, 123456, 5};
+  EXPECT_EQ(*ParseGeneration(EncodeGeneration(no_graph)), no_graph);
   for (uint64_t row : {uint64_t{0}, uint64_t{127}, uint64_t{128}, ~uint64_t{0}}) {
     EXPECT_EQ(*ParseRow(EncodeRow(row)), row);
   }
@@ -111,6 +117,12 @@ TEST(RecordsTest, MalformedPoints) {
 }
 
 TEST(RecordsTest, MalformedOthers) {
+  // Generation 1, coarse dim 2, 3 lists, no shells, int8, in memory, unknown flags.
+  EXPECT_THAT(
+      std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x04\x00\x00", 10))
+                      .status()
+                      .message()),
+      HasSubstr("spec flags 4"));
   EXPECT_THAT(std::string(ParseState("\x04\x01" + std::string(1, '\0')).status().message()),
               HasSubstr("next row 0"));
   EXPECT_THAT(std::string(ParseAttributes("\x7f").status().message()), HasSubstr("127 attributes"));
