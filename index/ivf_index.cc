@@ -40,15 +40,19 @@ class StageTimer {
   std::chrono::steady_clock::time_point start_;
 };
 
-class RowVisibility : public NodeVisibility {
+class RowsOfNodes : public NodeRows {
  public:
-  explicit RowVisibility(const RowStore& rows) : rows_(rows) {}
-  bool LookUp(uint32_t slot, uint64_t snapshot, uint32_t skip_slot) const override {
+  explicit RowsOfNodes(const RowStore& rows) : rows_(rows) {}
+  bool Visible(uint32_t slot, uint64_t snapshot) const override {
     const Place& place = rows_.place(slot);
-    return slot != skip_slot &&
-           place.run->born[place.position].load(std::memory_order_acquire) <= snapshot &&
+    return place.run->born[place.position].load(std::memory_order_acquire) <= snapshot &&
            snapshot < place.run->dead[place.position].load(std::memory_order_acquire);
   }
+  bool Gone(uint32_t slot, uint64_t oldest) const override {
+    const Place& place = rows_.place(slot);
+    return place.run->dead[place.position].load(std::memory_order_acquire) <= oldest;
+  }
+  uint64_t RowOf(uint32_t slot) const override { return rows_.row(slot); }
 
  private:
   const RowStore& rows_;
@@ -70,7 +74,7 @@ class IvfIndex::Rep {
                /*keep_shell=*/!spec.no_lists),
         rows_(schema_, layout_, id_kind, spec.exact_vectors == ExactVectors::kMemory) {
     if (spec.graph.has_value()) {
-      graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, &visibility_);
+      graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, node_rows_);
     }
     if (model_->trained() && schema.metric == Metric::kL2) {
       for (uint32_t l = 0; l < model_->lists; ++l) {
@@ -109,10 +113,11 @@ class IvfIndex::Rep {
   const CoarseTable coarse_;
   Lists lists_;
   RowStore rows_;
-  const RowVisibility visibility_{rows_};
+  const RowsOfNodes node_rows_{rows_};
   std::unique_ptr<Graph> graph_;
-  std::vector<float> half_squares_;         // of the centroids, under L2
-  std::unique_ptr<Encoded> append_buffer_;  // the writer's
+  std::unique_ptr<StoredGraph> stored_graph_;  // until Reserve
+  std::vector<float> half_squares_;            // of the centroids, under L2
+  std::unique_ptr<Encoded> append_buffer_;     // the writer's
   std::atomic<uint64_t> alive_{0};
   const uint64_t number_ = ++last_number_;  // unique in the process
 
@@ -146,13 +151,21 @@ std::unique_ptr<IvfIndex> IvfIndex::Create(const VectorSchema& schema, const Ind
       new IvfIndex(std::make_unique<Rep>(schema, spec, id_kind, std::move(model))));
 }
 
+void IvfIndex::SetStoredGraph(StoredGraph stored) {
+  rep_->stored_graph_ = std::make_unique<StoredGraph>(std::move(stored));
+}
+
 std::vector<uint32_t> IvfIndex::Reserve(std::span<const uint32_t> counts) {
   std::vector<uint32_t> firsts(counts.size());
   std::exclusive_scan(counts.begin(), counts.end(), firsts.begin(), uint32_t{0});
   const uint32_t total = counts.empty() ? 0 : firsts.back() + counts.back();
   rep_->rows_.Grow(total, /*bulk=*/true);
   rep_->lists_.Reserve(counts);
-  if (rep_->graph_ != nullptr) rep_->graph_->Reserve(total);
+  if (rep_->stored_graph_ != nullptr) {
+    rep_->graph_->Reserve(total, std::move(*std::exchange(rep_->stored_graph_, nullptr)));
+  } else if (rep_->graph_ != nullptr) {
+    rep_->graph_->Reserve(total);
+  }
   for (uint32_t l = 0; l < counts.size(); ++l) {
     Run* run = rep_->lists_.First(l);
     for (uint32_t i = 0; i < counts[l]; ++i) rep_->rows_.place(firsts[l] + i) = {run, i, l};
@@ -174,7 +187,7 @@ void IvfIndex::Fill(uint32_t slot, const PointId& id, uint64_t row, uint64_t bor
   rep_->rows_.Fill(slot, id, row, vector, encoded->code, encoded->squares.data());
   rep_->lists_.Fill(place.run, place.position, slot, born, encoded->code, encoded->squares.data());
   if (rep_->graph_ != nullptr) {
-    rep_->graph_->Fill(slot, encoded->values.data(), rep_->exact_int8());
+    rep_->graph_->Fill(slot, row, encoded->values.data(), rep_->exact_int8());
   }
 }
 
@@ -203,6 +216,27 @@ void IvfIndex::Publish() {
 
 absl::Status IvfIndex::LinkGraph(int threads, const std::function<bool(double)>& progress) {
   return rep_->graph_ == nullptr ? absl::OkStatus() : rep_->graph_->LinkAll(threads, progress);
+}
+
+absl::StatusOr<uint64_t> IvfIndex::AdoptGraph(const VectorSource* source) {
+  Rep& rep = *rep_;
+  const std::vector<uint32_t> missing = rep.graph_->Adopt();
+  std::vector<std::byte> fetched(rep.schema_.dim * DtypeBytes(rep.schema_.dtype));
+  std::vector<float> values(rep.schema_.dim);
+  for (const uint32_t slot : missing) {
+    const uint64_t row = rep.rows_.row(slot);
+    const std::byte* vector = rep.rows_.exact(slot);
+    if (vector == nullptr) {
+      if (absl::Status s = source->Fetch({&row, 1}, fetched.data()); !s.ok()) return s;
+      vector = fetched.data();
+    }
+    DecodeVector(rep.schema_.dtype, vector, rep.schema_.dim, values.data());
+    absl::Status inserted =
+        rep.graph_->Insert(slot, values.data(), rep.exact_int8(), row, BornAt(slot));
+    if (!inserted.ok()) return inserted;
+  }
+  rep.graph_->EnsureReachable();
+  return missing.size();
 }
 
 uint32_t IvfIndex::Assign(const std::byte* vector) const {
@@ -264,7 +298,7 @@ void IvfIndex::MarkDead(uint32_t slot, uint64_t dead) {
   const Place& place = rep_->rows_.place(slot);
   place.run->dead[place.position].store(dead, std::memory_order_release);
   place.run->dead_count.fetch_add(1, std::memory_order_release);
-  if (rep_->graph_ != nullptr) rep_->graph_->MarkDead(slot);
+  if (rep_->graph_ != nullptr) rep_->graph_->MarkDead(slot, dead);
   rep_->alive_.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -350,10 +384,10 @@ absl::Status IvfIndex::ChooseByGraph(const SearchContext& context, const Plan& p
                           .ef = plan.graph->ef,
                           .k = query.limit,
                           .margin = plan.graph->margin,
-                          .snapshot = graph.SnapshotOf(query.snapshot),
-                          .skip_slot = query.skip_slot,
-                          .full_snapshot = query.snapshot};
-  GraphSearch search(graph.nodes(), graph.entries(), graph.visibility(), sought, &b.graph);
+                          .snapshot = query.snapshot,
+                          .state = graph.StateOf(query.snapshot),
+                          .skip_slot = query.skip_slot};
+  GraphSearch search(graph.nodes(), graph.entries(), &rep.node_rows_, sought, &b.graph);
   StopPoll poll(query);
   while (search.Gather()) {
     search.Score();
@@ -511,6 +545,7 @@ IndexMemory IvfIndex::Memory() const {
   return memory;
 }
 
+Graph* IvfIndex::graph() const { return rep_->graph_.get(); }
 uint32_t IvfIndex::slot_limit() const { return rep_->rows_.limit(); }
 PointId IvfIndex::IdAt(uint32_t slot) const { return rep_->rows_.id(slot); }
 uint64_t IvfIndex::RowAt(uint32_t slot) const { return rep_->rows_.row(slot); }

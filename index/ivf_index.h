@@ -29,7 +29,9 @@
 
 namespace nestor {
 
+class Graph;
 struct SearchContext;
+struct StoredGraph;
 
 inline constexpr uint32_t kNoSlot = 0xffffffffu;
 inline constexpr uint64_t kNeverDead = ~uint64_t{0};
@@ -107,6 +109,8 @@ class IvfIndex {
   ~IvfIndex();
 
   // --- Filling at once: at restart and at the end of a build, before the index has readers. ---
+  // Before Reserve: the graph is to be adopted as it was stored, not linked anew.
+  void SetStoredGraph(StoredGraph stored);
   // Makes `counts[l]` places in each list l, lists in order: list l owns the slots from the
   // returned vector's [l] on. Then every place is filled by exactly one Fill (any thread, any
   // order), and Publish makes all of them visible from their born sequence on.
@@ -116,6 +120,9 @@ class IvfIndex {
   // Where there is a graph: links its nodes, after Publish. False from `progress` (a fraction, on
   // the calling thread): Cancelled.
   absl::Status LinkGraph(int threads, const std::function<bool(double)>& progress);
+  // Or, after SetStoredGraph: links them as they were stored and inserts the rows that the stored
+  // graph lacks; how many those were. `source`: needed where exact vectors are not in memory.
+  absl::StatusOr<uint64_t> AdoptGraph(const VectorSource* source);
 
   // --- Writer ---
   // The list that a row of this stored vector belongs to.
@@ -149,6 +156,8 @@ class IvfIndex {
   uint32_t ListAt(uint32_t slot) const;
   // The vector as stored, or nullptr where exact vectors are not in memory.
   const std::byte* VectorAt(uint32_t slot) const;
+  // For upkeep; null where there is none.
+  Graph* graph() const;
 
  private:
   class Rep;

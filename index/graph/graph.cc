@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "index/graph/writing.h"
 #include "index/shells.h"
 
 namespace nestor {
 namespace {
-
-// Links come after the node's first thousand are in place: before, several threads would not see
-// each other's nodes.
-constexpr uint32_t kLinkedByOne = 1024;
 
 uint64_t Hash(uint64_t x) {  // splitmix64
   x += 0x9e3779b97f4a7c15u;
@@ -24,61 +20,56 @@ uint64_t Hash(uint64_t x) {  // splitmix64
 
 }  // namespace
 
-// What one writing thread needs.
-struct Graph::Writing {
-  explicit Writing(const Graph& graph) : chooser(graph.nodes_, graph.space_) {}
-  LinkChooser chooser;
-  GraphScratch scratch;
-  std::vector<Neighbour> candidates;
-  std::vector<uint32_t> chosen;
-  std::vector<uint32_t> links;
-  std::vector<uint32_t> back;
-};
-
-Graph::Graph(Metric metric, const GraphSpec& spec, const NodeVisibility* visibility)
+Graph::Graph(Metric metric, const GraphSpec& spec, const NodeRows& rows)
     : spec_(spec),
-      visibility_(visibility),
+      rows_(rows),
       space_{.metric = metric},
       nodes_(spec.dim, spec.degree),
       locks_(std::make_unique<Mutex[]>(kLocks)) {
-  tables_.push_back(std::make_unique<EntryTable>(nodes_, metric, 256));
-  entries_.store(tables_.back().get(), std::memory_order_release);
+  tables_.push_back({std::make_unique<EntryTable>(nodes_, metric, 256)});
+  entries_.store(tables_.back().table.get(), std::memory_order_release);
 }
 
 Graph::~Graph() = default;
 
-uint32_t Graph::EntriesFor(uint64_t rows) {
-  return static_cast<uint32_t>(std::max(16.0, 2 * std::sqrt(static_cast<double>(rows))));
+uint32_t Graph::StateOf(uint64_t sequence) const {
+  return sequence <= base_
+             ? 0
+             : static_cast<uint32_t>(std::min<uint64_t>(sequence - base_, NodeTail::kLookUp));
 }
 
-bool Graph::IsEntry(uint64_t row, uint64_t rows) const {
-  const double share = static_cast<double>(EntriesFor(rows)) / static_cast<double>(rows + 1);
-  return static_cast<double>(Hash(row)) < share * 0x1p64;
+bool Graph::IsEntry(uint64_t row, uint64_t rows) {
+  const double entries = std::max(16.0, 2 * std::sqrt(static_cast<double>(rows)));
+  return static_cast<double>(Hash(row)) < entries / static_cast<double>(rows + 1) * 0x1p64;
 }
 
 void Graph::AddEntry(uint32_t node) {
   MutexLock lock(&entries_mutex_);
-  EntryTable* table = tables_.back().get();
+  EntryTable* table = tables_.back().table.get();
   if (table->full()) {
     auto larger = std::make_unique<EntryTable>(nodes_, space_.metric, 2 * table->capacity());
     for (uint32_t i = 0; i < table->count(); ++i) larger->Add(table->node(i));
     table = larger.get();
-    tables_.push_back(std::move(larger));
+    tables_.back().replaced_at = last_sequence_;
+    tables_.push_back({std::move(larger)});
   }
   table->Add(node);
   entries_.store(table, std::memory_order_release);
 }
 
-uint32_t Graph::SnapshotOf(uint64_t sequence) const {
-  return sequence <= base_
-             ? 0
-             : static_cast<uint32_t>(std::min<uint64_t>(sequence - base_, NodeTail::kDead - 1));
-}
-
-uint32_t Graph::StateOf(uint64_t born) const {
-  // Sequences that do not fit are looked up.
-  return born <= base_ ? 0
-                       : static_cast<uint32_t>(std::min<uint64_t>(born - base_, NodeTail::kDead));
+void Graph::ReplaceEntries(std::span<const uint32_t> nodes) {
+  MutexLock lock(&entries_mutex_);
+  const uint64_t oldest = oldest_.load(std::memory_order_acquire);
+  std::erase_if(tables_, [&](const Table& table) {
+    return table.table.get() != entries_.load(std::memory_order_relaxed) &&
+           table.replaced_at < oldest;
+  });
+  auto table = std::make_unique<EntryTable>(
+      nodes_, space_.metric, std::max<uint32_t>(256, static_cast<uint32_t>(nodes.size()) * 2));
+  for (const uint32_t node : nodes) table->Add(node);
+  entries_.store(table.get(), std::memory_order_release);
+  tables_.back().replaced_at = last_sequence_;
+  tables_.push_back({std::move(table)});
 }
 
 void Graph::Encode(uint32_t node, const float* prefix, bool integral, double* square) {
@@ -94,171 +85,25 @@ void Graph::Encode(uint32_t node, const float* prefix, bool integral, double* sq
   nodes_.tail(node).scale = scale;
 }
 
-void Graph::Reserve(uint32_t n) {
-  nodes_.Grow(n, /*bulk=*/true);
-  squares_.resize(n);
-  node_of_slot_.resize(n);
-}
-
-void Graph::Fill(uint32_t node, const float* prefix, bool integral) {
-  Encode(node, prefix, integral, &squares_[node]);
-  NodeTail& tail = nodes_.tail(node);
-  tail.slot = node;
-  node_of_slot_[node] = node;
-}
-
-absl::Status Graph::LinkAll(int threads, const std::function<bool(double)>& progress) {
-  const uint32_t n = nodes_.limit();
-  if (!squares_.empty()) {
-    space_.largest_norm = std::sqrt(*std::max_element(squares_.begin(), squares_.end()));
-    if (space_.largest_norm == 0) space_.largest_norm = 1;
+absl::StatusOr<uint32_t> Graph::TakeNode() {
+  if (!retired_.empty() && retired_.front().last < oldest_.load(std::memory_order_acquire)) {
+    const uint32_t node = retired_.front().node;
+    retired_.pop_front();
+    return node;
   }
-  for (uint32_t node = 0; node < n; ++node) {
-    space_.SetTail(nodes_.tail(node).scale, squares_[node], &nodes_.tail(node));
+  const uint32_t node = nodes_.limit();
+  if (!nodes_.Grow(1, /*bulk=*/false)) {
+    return absl::ResourceExhaustedError(absl::StrCat("the graph has used all ", node, " nodes"));
   }
-  squares_ = {};
-  if (n == 0) return absl::OkStatus();
-  AddEntry(0);
-
-  std::atomic<uint32_t> next{1};
-  std::atomic<bool> stop{false};
-  const auto work = [&](bool first, uint32_t end, bool locked) {
-    Writing writing(*this);
-    for (uint32_t node = next++; node < end && !stop; node = next++) {
-      if (first && node % 256 == 0 && !progress(static_cast<double>(node) / n)) stop = true;
-      Link(node, locked, &writing);
-      if (IsEntry(node, n)) AddEntry(node);
-    }
-  };
-  const uint32_t alone = threads == 1 ? n : std::min(n, kLinkedByOne);
-  work(true, alone, /*locked=*/false);
-  if (alone < n) {
-    next = alone;
-    std::vector<std::thread> others;
-    for (int t = 1; t < threads; ++t) others.emplace_back(work, false, n, true);
-    work(true, n, /*locked=*/true);
-    for (std::thread& thread : others) thread.join();
-  }
-  if (stop) return absl::CancelledError("the build was cancelled");
-  Writing writing(*this);
-  mended_.store(Mend(&writing), std::memory_order_relaxed);
-  return absl::OkStatus();
-}
-
-void Graph::SetLinks(uint32_t node, std::span<const uint32_t> links) {
-  std::atomic<uint32_t>* out = nodes_.links(node);
-  for (size_t i = 0; i < links.size(); ++i) out[i].store(links[i], std::memory_order_release);
-  if (links.size() < spec_.degree) out[links.size()].store(kNoNode, std::memory_order_release);
-}
-
-void Graph::Link(uint32_t node, bool locked, Writing* writing) {
-  GraphQuery query{.point = space_.FromNode(nodes_, node), .ef = spec_.ef_construction};
-  GraphSearch search(nodes_, entries(), nullptr, query, &writing->scratch);
-  search.Run();
-  const NodePool& pool = writing->scratch.pool;
-  writing->candidates.clear();
-  for (size_t i = 0; i < pool.size(); ++i) {
-    if (!pool.visible(i) || pool.node(i) == node) continue;
-    writing->candidates.push_back({pool.distance(i), pool.node(i)});
-  }
-  writing->chooser.Choose(writing->candidates, spec_.degree, /*fill=*/spec_.degree / 2,
-                          &writing->chosen);
-  // The distances of the chosen ones, for the links back.
-  if (locked) {
-    MutexLock lock(&LockOf(node));
-    SetLinks(node, writing->chosen);
-  } else {
-    SetLinks(node, writing->chosen);
-  }
-  for (const uint32_t chosen : writing->chosen) nodes_.PrefetchLinks(nodes_.codes(chosen));
-  for (const uint32_t chosen : writing->chosen) {
-    const auto distance = writing->chooser.Distances(space_.FromNode(nodes_, chosen), {&node, 1});
-    if (locked) {
-      MutexLock lock(&LockOf(chosen));
-      LinkBack(chosen, {distance[0], node}, writing);
-    } else {
-      LinkBack(chosen, {distance[0], node}, writing);
-    }
-  }
-}
-
-void Graph::LinkBack(uint32_t node, Neighbour added, Writing* writing) {
-  std::atomic<uint32_t>* links = nodes_.links(node);
-  std::vector<uint32_t>& present = writing->back;
-  present.clear();
-  for (uint32_t i = 0; i < spec_.degree; ++i) {
-    const uint32_t link = links[i].load(std::memory_order_acquire);
-    if (link == kNoNode) break;
-    if (link == added.node) return;
-    present.push_back(link);
-  }
-  if (present.size() < spec_.degree) {
-    if (present.size() + 1 < spec_.degree) {
-      links[present.size() + 1].store(kNoNode, std::memory_order_relaxed);
-    }
-    links[present.size()].store(added.node, std::memory_order_release);
-    return;
-  }
-  for (const uint32_t link : present) nodes_.Prefetch(nodes_.codes(link));
-  if (writing->chooser.Exchange(node, added, &present)) SetLinks(node, present);
-}
-
-uint64_t Graph::Mend(Writing* writing) {
-  const uint32_t n = nodes_.limit();
-  std::vector<uint8_t> reached(n, 0);
-  std::vector<uint32_t> queue;
-  const auto reach = [&](uint32_t node) {
-    if (reached[node]) return;
-    reached[node] = 1;
-    queue.push_back(node);
-  };
-  const auto spread = [&] {
-    while (!queue.empty()) {
-      const uint32_t node = queue.back();
-      queue.pop_back();
-      const std::atomic<uint32_t>* links = nodes_.links(node);
-      for (uint32_t i = 0; i < spec_.degree; ++i) {
-        const uint32_t link = links[i].load(std::memory_order_acquire);
-        if (link == kNoNode) break;
-        reach(link);
-      }
-    }
-  };
-  for (uint32_t i = 0; i < entries().count(); ++i) reach(entries().node(i));
-  spread();
-  uint64_t mended = 0;
-  for (uint32_t node = 0; node < n; ++node) {
-    if (reached[node] || nodes_.tail(node).state.load() >= NodeTail::kDead) continue;
-    ++mended;
-    // A search reaches only what is reached: the nearest of its nodes with room for a link.
-    GraphQuery query{.point = space_.FromNode(nodes_, node), .ef = spec_.ef_construction};
-    GraphSearch search(nodes_, entries(), nullptr, query, &writing->scratch);
-    search.Run();
-    const NodePool& pool = writing->scratch.pool;
-    bool linked = false;
-    for (size_t i = 0; i < pool.size() && !linked; ++i) {
-      std::atomic<uint32_t>* links = nodes_.links(pool.node(i));
-      for (uint32_t l = 0; l < spec_.degree && !linked; ++l) {
-        if (links[l].load(std::memory_order_relaxed) != kNoNode) continue;
-        if (l + 1 < spec_.degree) links[l + 1].store(kNoNode, std::memory_order_relaxed);
-        links[l].store(node, std::memory_order_release);
-        linked = true;
-      }
-    }
-    if (!linked) AddEntry(node);
-    reach(node);
-    spread();
-  }
-  return mended;
+  return node;
 }
 
 absl::Status Graph::Insert(uint32_t slot, const float* prefix, bool integral, uint64_t row,
                            uint64_t born) {
   MutexLock lock(&mutex_);
-  const uint32_t node = nodes_.limit();
-  if (!nodes_.Grow(1, /*bulk=*/false)) {
-    return absl::ResourceExhaustedError(absl::StrCat("the graph has used all ", node, " nodes"));
-  }
+  const absl::StatusOr<uint32_t> taken = TakeNode();
+  if (!taken.ok()) return taken.status();
+  const uint32_t node = *taken;
   double square = 0;
   Encode(node, prefix, integral, &square);
   NodeTail& tail = nodes_.tail(node);
@@ -267,21 +112,143 @@ absl::Status Graph::Insert(uint32_t slot, const float* prefix, bool integral, ui
   tail.state.store(StateOf(born), std::memory_order_release);
   if (node_of_slot_.size() <= slot) node_of_slot_.resize(slot + 1, kNoNode);
   node_of_slot_[slot] = node;
-  if (writing_ == nullptr) writing_ = std::make_unique<Writing>(*this);
-  Link(node, /*locked=*/false, writing_.get());
-  if (entries().count() == 0 || IsEntry(row, node)) AddEntry(node);
+  last_sequence_ = std::max(last_sequence_, born);
+  used_.fetch_add(1, std::memory_order_relaxed);
+  if (writing_ == nullptr) writing_ = std::make_unique<Writing>(nodes_, space_);
+  Link(node, /*shared=*/false, writing_.get());
+  MarkChanged(node);
+  if (entries().count() == 0 || IsEntry(row, used_.load(std::memory_order_relaxed))) {
+    AddEntry(node);
+  }
   return absl::OkStatus();
 }
 
-void Graph::MarkDead(uint32_t slot) {
+void Graph::MarkDead(uint32_t slot, uint64_t dead) {
   MutexLock lock(&mutex_);
+  last_sequence_ = std::max(last_sequence_, dead);
   nodes_.tail(node_of_slot_[slot]).state.store(NodeTail::kDead, std::memory_order_release);
   dead_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Graph::SetLinks(uint32_t node, std::span<const uint32_t> links) {
+  std::atomic<uint32_t>* out = nodes_.links(node);
+  for (size_t i = 0; i < links.size(); ++i) out[i].store(links[i], std::memory_order_release);
+  if (links.size() < spec_.degree) out[links.size()].store(kNoNode, std::memory_order_release);
+}
+
+bool Graph::AddLink(uint32_t node, uint32_t link) {
+  std::atomic<uint32_t>* links = nodes_.links(node);
+  for (uint32_t i = 0; i < spec_.degree; ++i) {
+    if (links[i].load(std::memory_order_relaxed) != kNoNode) continue;
+    // What lies behind the end is left over from longer lists.
+    if (i + 1 < spec_.degree) links[i + 1].store(kNoNode, std::memory_order_relaxed);
+    links[i].store(link, std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
+void Graph::ReadLinks(uint32_t node, std::vector<uint32_t>* links) const {
+  links->clear();
+  const std::atomic<uint32_t>* at = nodes_.links(node);
+  for (uint32_t i = 0; i < spec_.degree; ++i) {
+    const uint32_t link = at[i].load(std::memory_order_acquire);
+    if (link == kNoNode) return;
+    links->push_back(link);
+  }
+}
+
+void Graph::Link(uint32_t node, bool shared, Writing* writing) {
+  const GraphQuery query{.point = space_.FromNode(nodes_, node), .ef = spec_.ef_construction};
+  GraphSearch(nodes_, entries(), nullptr, query, &writing->scratch).Run();
+  const NodePool& pool = writing->scratch.pool;
+  writing->candidates.clear();
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (!pool.visible(i) || pool.node(i) == node) continue;
+    writing->candidates.push_back({pool.distance(i), pool.node(i)});
+  }
+  writing->chooser.Choose(writing->candidates, spec_.degree, spec_.degree / 2, &writing->chosen);
+  if (shared) {
+    MutexLock lock(&locks_[node % kLocks]);
+    SetLinks(node, writing->chosen);
+  } else {
+    SetLinks(node, writing->chosen);
+  }
+  for (const uint32_t chosen : writing->chosen) nodes_.PrefetchLinks(nodes_.codes(chosen));
+  const auto distances = writing->chooser.Distances(space_.FromNode(nodes_, node), writing->chosen);
+  writing->chosen_distances.assign(distances.begin(), distances.end());
+  for (size_t i = 0; i < writing->chosen.size(); ++i) {
+    const Neighbour added{writing->chosen_distances[i], node};
+    if (shared) {
+      MutexLock lock(&locks_[writing->chosen[i] % kLocks]);
+      LinkBack(writing->chosen[i], added, writing);
+    } else {
+      LinkBack(writing->chosen[i], added, writing);
+      MarkChanged(writing->chosen[i]);
+    }
+  }
+}
+
+void Graph::LinkBack(uint32_t node, Neighbour added, Writing* writing) {
+  std::vector<uint32_t>& links = writing->links;
+  ReadLinks(node, &links);
+  if (std::find(links.begin(), links.end(), added.node) != links.end()) return;
+  if (links.size() < spec_.degree) {
+    AddLink(node, added.node);
+    return;
+  }
+  for (const uint32_t link : links) nodes_.Prefetch(nodes_.codes(link));
+  if (writing->chooser.Exchange(node, added, &links)) SetLinks(node, links);
+}
+
+void Graph::MarkChanged(uint32_t node) {
+  const size_t block = node / StoredGraph::kBlockNodes;
+  if (changed_.size() <= block) changed_.resize(block + 1, 0);
+  if (changed_[block] == 0) changed_blocks_.fetch_add(1, std::memory_order_relaxed);
+  changed_[block] = 1;
+}
+
+uint64_t Graph::changed_nodes() const {
+  return changed_blocks_.load(std::memory_order_relaxed) * StoredGraph::kBlockNodes;
+}
+
+StoredGraph::Head Graph::StoredHead() const {
+  return {.spec = spec_, .largest_norm = space_.largest_norm};
+}
+
+std::vector<StoredGraph::Block> Graph::TakeChanged(size_t max_blocks) {
+  MutexLock lock(&mutex_);
+  std::vector<StoredGraph::Block> blocks;
+  std::vector<uint32_t> links;
+  for (uint32_t b = 0; b < changed_.size() && blocks.size() < max_blocks; ++b) {
+    if (changed_[b] == 0) continue;
+    changed_[b] = 0;
+    changed_blocks_.fetch_sub(1, std::memory_order_relaxed);
+    StoredGraph::Block& block = blocks.emplace_back();
+    block.number = b;
+    const uint32_t first = b * StoredGraph::kBlockNodes;
+    const uint32_t end = std::min(nodes_.limit(), first + StoredGraph::kBlockNodes);
+    for (uint32_t node = first; node < end; ++node) {
+      // A dead row's node is stored too: others are linked by way of it.
+      const bool used = InUse(node);
+      ReadLinks(node, &links);
+      if (!used) links.clear();
+      AppendNode(used ? rows_.RowOf(nodes_.tail(node).slot) : StoredGraph::kNoRow, links,
+                 spec_.degree, &block.bytes);
+    }
+  }
+  return blocks;
+}
+
+double Graph::DeadShare() const {
+  const uint64_t used = used_.load(std::memory_order_relaxed);
+  return used == 0 ? 0
+                   : static_cast<double>(dead_.load(std::memory_order_relaxed)) /
+                         static_cast<double>(used);
+}
+
 uint64_t Graph::bytes() const {
-  uint64_t bytes = uint64_t{nodes_.limit()} * (nodes_.record_bytes() + sizeof(uint32_t));
-  return bytes + entries().bytes();
+  return uint64_t{nodes_.limit()} * (nodes_.record_bytes() + sizeof(uint32_t)) + entries().bytes();
 }
 
 }  // namespace nestor

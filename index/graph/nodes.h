@@ -25,11 +25,13 @@ struct NodeTail {
   float scale = 0;    // of the codes, with what the metric divides by (space.h)
   float norm = 0;     // space.h
   uint32_t slot = 0;  // of the row
-  // 0..kDead-1: the sequence that bore the row, counted from the graph's base; kDead and above:
-  // look up when it was born and died.
-  std::atomic<uint32_t> state{0};
+  // The sequence that bore the row, counted from the graph's base, below kLookUp; or kLookUp: it
+  // does not fit; kDead: the row died, at some sequence; kFree: the node is not in use.
+  std::atomic<uint32_t> state{kFree};
 
+  static constexpr uint32_t kLookUp = (1u << 31) - 1;
   static constexpr uint32_t kDead = 1u << 31;
+  static constexpr uint32_t kFree = kDead + 1;
 };
 
 class NodeStore {

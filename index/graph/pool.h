@@ -16,7 +16,7 @@ namespace nestor {
 class NodePool {
  public:
   // `capacity` visible nodes; invisible ones, which are only passed through, come on top of it, at
-  // most as many again.
+  // most as many again: beyond that the farthest of them goes, never a visible one.
   void Clear(size_t capacity) {
     capacity_ = capacity;
     size_ = next_ = invisible_ = 0;
@@ -62,6 +62,7 @@ class NodePool {
     ++size_;
     invisible_ += visible ? 0 : 1;
     next_ = std::min(next_, at);
+    if (invisible_ > capacity_) DropInvisible();
     while (size_ > Room()) {
       --size_;
       invisible_ -= nodes_[size_] & kInvisible ? 1 : 0;
@@ -82,7 +83,18 @@ class NodePool {
   static constexpr uint32_t kInvisible = 1u << 30;
   static constexpr uint32_t kNumber = kInvisible - 1;
 
-  size_t Room() const { return capacity_ + std::min(invisible_, capacity_); }
+  size_t Room() const { return capacity_ + invisible_; }
+
+  // Takes the farthest invisible node out.
+  void DropInvisible() {
+    size_t at = size_ - 1;
+    while (visible(at)) --at;
+    std::memmove(&distances_[at], &distances_[at + 1], (size_ - 1 - at) * sizeof(float));
+    std::memmove(&nodes_[at], &nodes_[at + 1], (size_ - 1 - at) * sizeof(uint32_t));
+    --size_;
+    --invisible_;
+    if (at < next_) --next_;
+  }
 
   size_t capacity_ = 0;
   size_t size_ = 0;
@@ -96,14 +108,19 @@ class NodePool {
 class VisitedNodes {
  public:
   void Clear(uint32_t nodes) {
-    if (++round_ == 0 || marks_.size() < nodes) {
-      marks_.assign(std::max<size_t>(nodes, marks_.size()), 0);
+    // With room to spare: a graph that grows row by row must not make every search start anew.
+    if (marks_.size() < nodes) {
+      marks_.assign(nodes + size_t{nodes} / 8 + 1024, 0);
+      round_ = 0;
+    }
+    if (++round_ == 0) {
+      std::fill(marks_.begin(), marks_.end(), uint8_t{0});
       round_ = 1;
     }
   }
   // False where the node was met before.
   bool Visit(uint32_t node) {
-    // Nodes that were added since Clear are not seen by this search.
+    // Nodes that were added since Clear and do not fit are not seen by this search.
     if (node >= marks_.size()) return false;
     const bool fresh = marks_[node] != round_;
     marks_[node] = round_;

@@ -4,10 +4,9 @@
 
 namespace nestor {
 
-GraphSearch::GraphSearch(const NodeStore& nodes, const EntryTable& entries,
-                         const NodeVisibility* visibility, const GraphQuery& query,
-                         GraphScratch* scratch)
-    : nodes_(nodes), visibility_(visibility), query_(query), scratch_(*scratch) {
+GraphSearch::GraphSearch(const NodeStore& nodes, const EntryTable& entries, const NodeRows* rows,
+                         const GraphQuery& query, GraphScratch* scratch)
+    : nodes_(nodes), rows_(rows), query_(query), scratch_(*scratch) {
   scratch_.pool.Clear(query.ef);
   scratch_.visited.Clear(nodes.limit());
   // Collect writes one behind the last.
@@ -62,9 +61,9 @@ bool GraphSearch::Gather() {
 
 bool GraphSearch::Visible(const NodeTail& tail) const {
   const uint32_t state = tail.state.load(std::memory_order_acquire);
-  if (visibility_ == nullptr) return state < NodeTail::kDead;
-  if (state <= query_.snapshot && tail.slot != query_.skip_slot) return true;
-  return visibility_->LookUp(tail.slot, query_.full_snapshot, query_.skip_slot);
+  if (rows_ == nullptr) return state < NodeTail::kDead;
+  if (tail.slot == query_.skip_slot) return false;
+  return state <= query_.state || rows_->Visible(tail.slot, query_.snapshot);
 }
 
 void GraphSearch::Score() {

@@ -16,22 +16,25 @@
 
 namespace nestor {
 
-// Who sees which nodes.
-class NodeVisibility {
+// What the index knows of the rows behind nodes, by slot.
+class NodeRows {
  public:
-  virtual ~NodeVisibility() = default;
-  // For a node whose state says too little.
-  virtual bool LookUp(uint32_t slot, uint64_t snapshot, uint32_t skip_slot) const = 0;
+  virtual ~NodeRows() = default;
+  // Whether a snapshot shows the row: asked where a node's state says too little.
+  virtual bool Visible(uint32_t slot, uint64_t snapshot) const = 0;
+  // Whether no snapshot from `oldest` on does.
+  virtual bool Gone(uint32_t slot, uint64_t oldest) const = 0;
+  virtual uint64_t RowOf(uint32_t slot) const = 0;
 };
 
 struct GraphQuery {
   GraphPoint point;
-  uint32_t ef = 0;        // size of the pool
-  uint32_t k = 0;         // hits wanted: the k-th best sets the stop
-  float margin = 0;       // 0 = no adaptive stop
-  uint32_t snapshot = 0;  // counted from the graph's base
+  uint32_t ef = 0;   // size of the pool
+  uint32_t k = 0;    // hits wanted: the k-th best sets the stop
+  float margin = 0;  // 0 = no adaptive stop
+  uint64_t snapshot = 0;
+  uint32_t state = 0;  // the snapshot as node states have it (Graph::StateOf)
   uint32_t skip_slot = ~uint32_t{0};
-  uint64_t full_snapshot = 0;
 };
 
 // Buffers of one search, reused.
@@ -46,8 +49,8 @@ struct GraphScratch {
 
 class GraphSearch {
  public:
-  // `visibility` null: the nodes that nobody has deleted.
-  GraphSearch(const NodeStore& nodes, const EntryTable& entries, const NodeVisibility* visibility,
+  // `rows` null: all see the nodes that nobody has deleted, and no others.
+  GraphSearch(const NodeStore& nodes, const EntryTable& entries, const NodeRows* rows,
               const GraphQuery& query, GraphScratch* scratch);
 
   // False: the search is over; its result is the pool.
@@ -77,7 +80,7 @@ class GraphSearch {
   bool Visible(const NodeTail& tail) const;
 
   const NodeStore& nodes_;
-  const NodeVisibility* const visibility_;
+  const NodeRows* const rows_;
   const GraphQuery& query_;
   GraphScratch& scratch_;
   const Kernels& kernels_ = ActiveKernels();

@@ -13,8 +13,9 @@ void GraphSpace::SetTail(float scale, double square, NodeTail* tail) const {
       tail->norm = static_cast<float>(square);
       return;
     case Metric::kCosine:
-      tail->scale = static_cast<float>(scale / norm);
-      tail->norm = static_cast<float>(norm);
+      // A prefix outside the nesting may be zero: it is as far from all as what is orthogonal.
+      tail->scale = square > 0 ? static_cast<float>(scale / norm) : 0;
+      tail->norm = square > 0 ? static_cast<float>(norm) : 1;
       return;
     case Metric::kDot: {
       const double part = norm / largest_norm;

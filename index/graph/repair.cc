@@ -1,0 +1,170 @@
+// Keeping a graph good as rows die: FreshDiskANN's repair (Singh et al., 2021, algorithm 4), which
+// gives the neighbours of a dead node its neighbours, then filled up, since without that the degree
+// falls and recall with it (shared/reference/performance.md, section 9).
+#include <algorithm>
+#include <utility>
+
+#include "index/graph/graph.h"
+#include "index/graph/writing.h"
+
+namespace nestor {
+namespace {
+
+// Nodes looked at while the lock is held.
+constexpr uint32_t kNodesAtATime = 64;
+
+}  // namespace
+
+void Graph::Relink(uint32_t node, std::vector<uint32_t>* candidates, Writing* writing) {
+  std::sort(candidates->begin(), candidates->end());
+  candidates->erase(std::unique(candidates->begin(), candidates->end()), candidates->end());
+  const auto distances = writing->chooser.Distances(space_.FromNode(nodes_, node), *candidates);
+  writing->candidates.clear();
+  for (size_t i = 0; i < candidates->size(); ++i) {
+    writing->candidates.push_back({distances[i], (*candidates)[i]});
+  }
+  std::sort(writing->candidates.begin(), writing->candidates.end(),
+            [](const Neighbour& a, const Neighbour& b) {
+              return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
+            });
+  writing->chooser.Choose(writing->candidates, spec_.degree, spec_.degree * 6 / 7,
+                          &writing->chosen);
+  SetLinks(node, writing->chosen);
+}
+
+std::vector<uint8_t> Graph::NodesToTakeOut(uint64_t* count) {
+  const uint64_t oldest = oldest_.load(std::memory_order_acquire);
+  MutexLock lock(&mutex_);
+  std::vector<uint8_t> out(nodes_.limit(), 0);
+  *count = 0;
+  for (uint32_t node = 0; node < out.size(); ++node) {
+    const NodeTail& tail = nodes_.tail(node);
+    if (tail.state.load(std::memory_order_relaxed) != NodeTail::kDead) continue;
+    if (!rows_.Gone(tail.slot, oldest)) continue;
+    out[node] = 1;
+    ++*count;
+  }
+  return out;
+}
+
+void Graph::RelinkAround(uint32_t node, const std::vector<uint8_t>& out, Writing* writing) {
+  const auto is_out = [&](uint32_t n) { return n < out.size() && out[n] != 0; };
+  std::vector<uint32_t>& links = writing->links;
+  ReadLinks(node, &links);
+  if (std::none_of(links.begin(), links.end(), is_out)) return;
+  std::vector<uint32_t> candidates;
+  for (const uint32_t link : links) {
+    if (!is_out(link)) {
+      candidates.push_back(link);
+      continue;
+    }
+    ReadLinks(link, &writing->others);
+    for (const uint32_t beyond : writing->others) {
+      if (!is_out(beyond) && beyond != node && Alive(beyond)) candidates.push_back(beyond);
+    }
+  }
+  for (const uint32_t candidate : candidates) nodes_.Prefetch(nodes_.codes(candidate));
+  Relink(node, &candidates, writing);
+  MarkChanged(node);
+}
+
+absl::StatusOr<uint64_t> Graph::Repair(const std::function<bool()>& go_on) {
+  uint64_t count = 0;
+  const std::vector<uint8_t> out = NodesToTakeOut(&count);
+  if (count == 0) return 0;
+  Writing writing(nodes_, space_);
+  // Nodes that are added from here on link to live ones only.
+  for (uint32_t first = 0; first < out.size(); first += kNodesAtATime) {
+    if (go_on && !go_on()) return absl::CancelledError("the repair was stopped");
+    MutexLock lock(&mutex_);
+    const auto end = std::min(first + kNodesAtATime, static_cast<uint32_t>(out.size()));
+    for (uint32_t node = first; node < end; ++node) {
+      if (InUse(node) && out[node] == 0) RelinkAround(node, out, &writing);
+    }
+  }
+  Retire(out);
+  Mend(&writing);
+  return count;
+}
+
+void Graph::Retire(const std::vector<uint8_t>& out) {
+  MutexLock lock(&mutex_);
+  // Entries are the same rows as before, but for those that go; new ones keep their number.
+  std::vector<uint32_t> kept;
+  for (uint32_t i = 0; i < entries().count(); ++i) {
+    const uint32_t node = entries().node(i);
+    if (node >= out.size() || out[node] == 0) kept.push_back(node);
+  }
+  if (kept.size() < entries().count()) {
+    if (kept.empty()) {
+      for (uint32_t node = 0; node < nodes_.limit() && kept.empty(); ++node) {
+        if (InUse(node) && (node >= out.size() || out[node] == 0)) kept.push_back(node);
+      }
+    }
+    ReplaceEntries(kept);
+  }
+  for (uint32_t node = 0; node < out.size(); ++node) {
+    if (out[node] == 0) continue;
+    nodes_.tail(node).state.store(NodeTail::kFree, std::memory_order_release);
+    node_of_slot_[nodes_.tail(node).slot] = kNoNode;
+    retired_.push_back({node, last_sequence_});
+    MarkChanged(node);
+    used_.fetch_sub(1, std::memory_order_relaxed);
+    dead_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+void Graph::Mend(Writing* writing) {
+  const uint32_t n = nodes_.limit();
+  std::vector<uint8_t> reached(n, 0);
+  std::vector<uint32_t> queue, links;
+  const auto spread = [&](uint32_t from) {
+    if (from >= n || reached[from] != 0) return;
+    reached[from] = 1;
+    queue.push_back(from);
+    while (!queue.empty()) {
+      const uint32_t node = queue.back();
+      queue.pop_back();
+      ReadLinks(node, &links);
+      for (const uint32_t link : links) {
+        if (link >= n || reached[link] != 0) continue;
+        reached[link] = 1;
+        queue.push_back(link);
+      }
+    }
+  };
+  {
+    // The lock keeps the table; links may change meanwhile, by which nodes are only gained.
+    MutexLock lock(&mutex_);
+    for (uint32_t i = 0; i < entries().count(); ++i) spread(entries().node(i));
+  }
+  for (uint32_t node = 0; node < n; ++node) {
+    if (reached[node] != 0) continue;
+    MutexLock lock(&mutex_);
+    if (!Alive(node)) continue;
+    MendOne(node, writing);
+    spread(node);
+  }
+}
+
+void Graph::EnsureReachable() {
+  Writing writing(nodes_, space_);
+  Mend(&writing);
+}
+
+void Graph::MendOne(uint32_t node, Writing* writing) {
+  // A search meets only what can be reached: the nearest of that with room for a link.
+  const GraphQuery query{.point = space_.FromNode(nodes_, node), .ef = spec_.ef_construction};
+  GraphSearch(nodes_, entries(), nullptr, query, &writing->scratch).Run();
+  mended_.fetch_add(1, std::memory_order_relaxed);
+  const NodePool& pool = writing->scratch.pool;
+  for (size_t i = 0; i < pool.size(); ++i) {
+    if (!pool.visible(i) || pool.node(i) == node) continue;
+    if (!AddLink(pool.node(i), node)) continue;
+    MarkChanged(pool.node(i));
+    return;
+  }
+  AddEntry(node);
+}
+
+}  // namespace nestor
