@@ -208,6 +208,13 @@ void Graph::MarkChanged(uint32_t node) {
   changed_[block] = 1;
 }
 
+void Graph::PutBack(std::span<const StoredGraph::Block> blocks) {
+  MutexLock lock(&mutex_);
+  for (const StoredGraph::Block& block : blocks) {
+    MarkChanged(block.number * StoredGraph::kBlockNodes);
+  }
+}
+
 uint64_t Graph::changed_nodes() const {
   return changed_blocks_.load(std::memory_order_relaxed) * StoredGraph::kBlockNodes;
 }

@@ -75,6 +75,8 @@ class Graph {
   // The stored form of up to `max_blocks` blocks that changed since they were last taken; empty
   // when there are none.
   std::vector<StoredGraph::Block> TakeChanged(size_t max_blocks);
+  // Those could not be stored: they count as changed.
+  void PutBack(std::span<const StoredGraph::Block> blocks);
   // Blocks that changed: about how many nodes they hold.
   uint64_t changed_nodes() const;
   StoredGraph::Head StoredHead() const;

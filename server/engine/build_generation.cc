@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/build.h"
 #include "server/engine/clock.h"
+#include "server/engine/stored_graphs.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
 
@@ -212,7 +213,7 @@ absl::Status Build::Commit() {
         if (absl::Status status = Replay(changes, batch); !status.ok()) return status;
         batch->Put(Family::kModels, ModelKey(task_.uid, task_.generation), model);
         batch->Put(Family::kMeta, GenerationKey(task_.uid), EncodeGeneration(record));
-        for (Family family : {Family::kPostings, Family::kModels}) {
+        for (Family family : {Family::kPostings, Family::kModels, Family::kGraphs}) {
           batch->DeleteRange(family, UidBegin(task_.uid),
                              GenerationBegin(task_.uid, task_.generation));
         }
@@ -224,8 +225,10 @@ absl::Status Build::Commit() {
 void Build::RemoveTraces() {
   task_.writer->AbandonBuild();
   Batch batch(task_.store);
-  batch.DeleteRange(Family::kPostings, GenerationBegin(task_.uid, task_.generation),
-                    GenerationBegin(task_.uid, task_.generation + 1));
+  for (Family family : {Family::kPostings, Family::kGraphs}) {
+    batch.DeleteRange(family, GenerationBegin(task_.uid, task_.generation),
+                      GenerationBegin(task_.uid, task_.generation + 1));
+  }
   task_.store->Write(std::move(batch), /*sync=*/false).IgnoreError();
 }
 
@@ -237,6 +240,9 @@ absl::Status Build::Run() {
   if (status.ok()) {
     status = task_.progress("store", kIndexShare) ? StorePostings()
                                                   : absl::CancelledError("build cancelled");
+  }
+  if (status.ok() && next_->index->graph() != nullptr) {
+    status = WriteGraph(task_.store, task_.uid, task_.generation, next_->index->graph());
   }
   if (status.ok()) status = CatchUp();
   if (status.ok()) status = Commit();

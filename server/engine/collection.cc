@@ -38,7 +38,8 @@ std::shared_ptr<const CollectionSpec> Collection::spec() const {
 
 // Never trained, or trained when it was too small for more than one list.
 uint64_t Collection::Unbuilt(const Generation& generation, uint64_t points) {
-  if (generation.index->model().trained() || generation.rows_at_build >= kRowsWorthBuilding) {
+  const bool built = generation.index->model().trained() || generation.index->graph() != nullptr;
+  if (built || generation.rows_at_build >= kRowsWorthBuilding) {
     return 0;
   }
   return points >= kRowsWorthBuilding ? points : 0;
@@ -89,7 +90,8 @@ CollectionStats Collection::Stats() {
   // A pin keeps the store open.
   absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
   if (!pinned.ok()) return stats;
-  for (Family family : {Family::kIds, Family::kPoints, Family::kPostings, Family::kModels}) {
+  for (Family family :
+       {Family::kIds, Family::kPoints, Family::kPostings, Family::kModels, Family::kGraphs}) {
     stats.disk_bytes +=
         context_->store->ApproximateBytes(family, UidBegin(uid_), UidBegin(uid_ + 1));
   }
@@ -133,12 +135,14 @@ absl::Status Collection::Build(std::function<bool(absl::string_view, double)> pr
 
 void Collection::Close(const absl::Status& why) {
   writer_.Close(why);
+  CloseGraph();
   snapshots_.Close(why);
 }
 
 void Collection::Reopen() {
   writer_.Reopen();
   snapshots_.Reopen();
+  ReopenGraph();
 }
 
 }  // namespace nestor

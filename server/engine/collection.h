@@ -4,6 +4,7 @@
 #define NESTOR_SERVER_ENGINE_COLLECTION_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -66,6 +67,12 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   absl::Status Build(std::function<bool(absl::string_view, double)> progress);
 
+  // Repairs the graph where much of it is dead, and stores it where it changed and that is due. How
+  // many dead nodes it took out; Cancelled where `go_on` said no. One at a time.
+  absl::StatusOr<uint64_t> KeepGraph(const std::function<bool()>& go_on);
+  // Stores what changed, at once: after Close, before the store closes.
+  absl::Status StoreGraph();
+
   // Calls fail with `why` from now on; returns when no write and no reader is left.
   void Close(const absl::Status& why);
   void Reopen();
@@ -81,6 +88,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status ReadOutput(
       const Generation& generation, std::span<const uint32_t> slots, const PointOutput& output,
       absl::FunctionRef<void(size_t, std::string vector, Attributes attributes)> set) const;
+  // Upkeep stops before CloseGraph returns.
+  void CloseGraph();
+  void ReopenGraph();
   static uint64_t Unbuilt(const Generation& generation, uint64_t points);
 
   CollectionContext* const context_;
@@ -94,6 +104,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Writer writer_;
   std::atomic<uint32_t>
       last_generation_;  // the last number that a build took, also one that failed
+
+  Mutex graph_mutex_;  // upkeep
+  bool graph_closed_ ABSL_GUARDED_BY(graph_mutex_) = false;
+  std::atomic<bool> graph_closing_{false};
+  std::chrono::steady_clock::time_point store_graph_at_ ABSL_GUARDED_BY(graph_mutex_);
 
   mutable Mutex spec_mutex_;
   std::shared_ptr<const CollectionSpec> spec_ ABSL_GUARDED_BY(spec_mutex_);

@@ -42,6 +42,7 @@ absl::Status Engine::Rep::Open() {
   context_.on_unsynced = [syncer = syncer_.get()] { syncer->Notify(); };
   if (absl::Status status = LoadCollections(); !status.ok()) return status;
   builder_ = std::make_unique<Builder>(operations_.get(), options_.log);
+  keeper_ = std::make_unique<GraphKeeper>([this] { return All(); }, options_.log);
   return absl::OkStatus();
 }
 
@@ -83,12 +84,16 @@ absl::Status Engine::Rep::LoadOne(uint32_t uid, absl::string_view record) {
   absl::StatusOr<LoadedCollection> loaded =
       LoadCollection(store_.get(), uid, *spec, options_.load_threads);
   if (!loaded.ok()) return loaded.status();
-  options_.log(loaded->mended_postings == 0 ? Severity::kInfo : Severity::kWarning,
-               absl::StrCat("loaded collection ", spec->name, ": ", loaded->generation->ids.size(),
-                            " points, sequence ", loaded->state.seq, ", generation ",
-                            loaded->generation->number, "; removed ", loaded->orphan_rows,
-                            " old rows and ", loaded->orphan_postings, " postings, restored ",
-                            loaded->mended_postings, " postings"));
+  options_.log(
+      loaded->mended_postings == 0 ? Severity::kInfo : Severity::kWarning,
+      absl::StrCat(
+          "loaded collection ", spec->name, ": ", loaded->generation->ids.size(),
+          " points, sequence ", loaded->state.seq, ", generation ", loaded->generation->number,
+          "; removed ", loaded->orphan_rows, " old rows and ", loaded->orphan_postings,
+          " postings, restored ", loaded->mended_postings, " postings",
+          loaded->generation->index->graph() == nullptr
+              ? ""
+              : absl::StrCat("; graph: inserted ", loaded->inserted_nodes, " rows again")));
   auto collection = std::make_shared<Collection>(&context_, uid, *collection_record, *loaded);
   MutexLock lock(&mutex_);
   if (!entries_.emplace(spec->name, Entry{std::move(collection)}).second) {
@@ -230,7 +235,16 @@ absl::Status Engine::Rep::Close() {
     closed_ = closing;
   }
   if (builder_ != nullptr) builder_->Stop();
-  for (const auto& collection : collections) collection->Close(closing);
+  if (keeper_ != nullptr) keeper_->Stop();
+  for (const auto& collection : collections) {
+    collection->Close(closing);
+    // Lost, the changes would be made again at the next start.
+    if (absl::Status stored = collection->StoreGraph(); !stored.ok()) {
+      options_.log(
+          Severity::kWarning,
+          absl::StrCat("graph of collection ", collection->spec()->name, ": ", stored.ToString()));
+    }
+  }
   if (syncer_ != nullptr) syncer_->Stop();
   return store_->Close();
 }

@@ -17,6 +17,7 @@
 #include "server/engine/builder.h"
 #include "server/engine/collection.h"
 #include "server/engine/engine.h"
+#include "server/engine/graph_keeper.h"
 #include "server/engine/log_syncer.h"
 #include "server/engine/operations.h"
 #include "server/storage/store.h"
@@ -47,6 +48,7 @@ class Engine::Rep {
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<LogSyncer> syncer_;
   std::unique_ptr<Builder> builder_;
+  std::unique_ptr<GraphKeeper> keeper_;
 
  private:
   struct Entry {

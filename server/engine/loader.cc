@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "index/base/mutex.h"
 #include "index/model.h"
+#include "server/engine/stored_graphs.h"
+#include "server/engine/stored_points.h"
 #include "server/storage/keys.h"
 
 namespace nestor {
@@ -22,6 +24,14 @@ constexpr size_t kChunk = 8192;
 
 const std::byte* Bytes(absl::string_view text) {
   return reinterpret_cast<const std::byte*>(text.data());
+}
+
+// One list and no graph: what is not built yet takes writes as fast as it can.
+IndexSpec SpecBeforeBuild(const CollectionSpec& spec) {
+  IndexSpec wanted = spec.index;
+  wanted.graph.reset();
+  wanted.no_lists = false;
+  return ResolveSpec(wanted, spec.schema, 0);
 }
 
 class Loader {
@@ -39,6 +49,8 @@ class Loader {
   absl::Status ReadPoints();
   absl::Status ReadChunk(size_t begin, size_t end);
   absl::Status LoadPoint(size_t i, absl::string_view value);
+  absl::Status ReadGraph();
+  absl::Status LinkGraph();
   absl::Status Mend();
   absl::Status RemoveOtherGenerations(Family family);
 
@@ -59,6 +71,7 @@ class Loader {
   GenerationRecord record_;
   std::shared_ptr<const Model> model_;
   IvfIndex* index_ = nullptr;
+  bool graph_is_stored_ = false;
   IdMap* ids_ = nullptr;
   std::vector<uint64_t> rows_;   // live, ascending
   std::vector<uint32_t> lists_;  // of rows_[i]
@@ -84,7 +97,7 @@ absl::Status Loader::ReadGeneration() {
       store_->Get(Family::kMeta, GenerationKey(uid_));
   if (!value.ok()) return value.status();
   if (!value->has_value()) {
-    record_.spec = ResolveSpec(spec_.index, spec_.schema, 0);
+    record_.spec = SpecBeforeBuild(spec_);
     model_ = Model::Untrained();
   } else {
     absl::StatusOr<GenerationRecord> record = ParseGeneration(**value);
@@ -111,6 +124,33 @@ absl::Status Loader::ReadGeneration() {
       spec_.id_kind);
   index_ = loaded_.generation->index.get();
   ids_ = &loaded_.generation->ids;
+  return absl::OkStatus();
+}
+
+absl::Status Loader::ReadGraph() {
+  if (index_->graph() == nullptr) return absl::OkStatus();
+  absl::StatusOr<std::optional<StoredGraph>> stored =
+      nestor::ReadGraph(*store_, uid_, record_.generation, spec_.schema);
+  if (!stored.ok()) return stored.status();
+  if (!stored->has_value()) return absl::OkStatus();
+  if ((*stored)->head.spec != *record_.spec.graph) {
+    return absl::DataLossError("the stored graph has another shape than its generation");
+  }
+  graph_is_stored_ = true;
+  index_->SetStoredGraph(**std::move(stored));
+  return absl::OkStatus();
+}
+
+absl::Status Loader::LinkGraph() {
+  if (index_->graph() == nullptr) return absl::OkStatus();
+  if (!graph_is_stored_) {
+    loaded_.inserted_nodes = rows_.size();
+    return index_->LinkGraph(threads_, nullptr);
+  }
+  const StoredPoints points(store_, uid_, spec_.schema.dim * DtypeBytes(spec_.schema.dtype));
+  const absl::StatusOr<uint64_t> inserted = index_->AdoptGraph(&points);
+  if (!inserted.ok()) return inserted.status();
+  loaded_.inserted_nodes = *inserted;
   return absl::OkStatus();
 }
 
@@ -282,12 +322,14 @@ absl::Status Loader::RemoveOtherGenerations(Family family) {
 absl::StatusOr<LoadedCollection> Loader::Load() {
   if (absl::Status status = ReadState(); !status.ok()) return status;
   if (absl::Status status = ReadGeneration(); !status.ok()) return status;
+  if (absl::Status status = ReadGraph(); !status.ok()) return status;
   if (absl::Status status = ReadRows(); !status.ok()) return status;
   if (absl::Status status = ReadPostings(); !status.ok()) return status;
   if (absl::Status status = ReadPoints(); !status.ok()) return status;
   index_->Publish();
+  if (absl::Status status = LinkGraph(); !status.ok()) return status;
   if (absl::Status status = Mend(); !status.ok()) return status;
-  for (Family family : {Family::kPostings, Family::kModels}) {
+  for (Family family : {Family::kPostings, Family::kModels, Family::kGraphs}) {
     if (absl::Status status = RemoveOtherGenerations(family); !status.ok()) return status;
   }
   MutexLock lock(&mutex_);
@@ -302,9 +344,9 @@ absl::StatusOr<LoadedCollection> Loader::Load() {
 }  // namespace
 
 std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec) {
-  const IndexSpec resolved = ResolveSpec(spec.index, spec.schema, 0);
   return std::make_shared<Generation>(
-      GenerationRecord(), IvfIndex::Create(spec.schema, resolved, spec.id_kind, Model::Untrained()),
+      GenerationRecord(),
+      IvfIndex::Create(spec.schema, SpecBeforeBuild(spec), spec.id_kind, Model::Untrained()),
       spec.id_kind);
 }
 

@@ -24,6 +24,7 @@ struct LoadedCollection {
   StateRecord state;
   uint64_t orphan_rows = 0;      // removed
   uint64_t orphan_postings = 0;  // removed
+  uint64_t inserted_nodes = 0;   // rows that the stored graph lacked; all, where none was stored
   uint64_t mended_postings = 0;  // rows without one: assigned by the model again
 };
 

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "index/graph/graph.h"
 #include "server/storage/keys.h"
 
 namespace nestor {
@@ -167,6 +168,7 @@ void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* ove
 void Writer::StagePurge(Staged* staged) {
   const uint64_t horizon = snapshots_->Horizon();
   generation_->ids.Forget(horizon);
+  if (Graph* graph = generation_->index->graph(); graph != nullptr) graph->SetOldest(horizon);
   while (staged->purged < std::min(dead_rows_.size(), kPurgePerGroup) &&
          dead_rows_[staged->purged].dead <= horizon) {
     staged->batch.Delete(Family::kPoints, PointKey(uid_, dead_rows_[staged->purged].row));

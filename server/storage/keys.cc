@@ -51,6 +51,8 @@ absl::string_view FamilyName(Family family) {
       return "postings";
     case Family::kModels:
       return "models";
+    case Family::kGraphs:
+      return "graphs";
   }
   return "";
 }
@@ -100,6 +102,16 @@ std::string PostingKey(uint32_t uid, uint32_t generation, uint32_t list, uint64_
 
 std::string ModelKey(uint32_t uid, uint32_t generation) { return GenerationBegin(uid, generation); }
 
+std::string GraphHeadKey(uint32_t uid, uint32_t generation) {
+  return GenerationBegin(uid, generation);
+}
+
+std::string GraphBlockKey(uint32_t uid, uint32_t generation, uint32_t block) {
+  std::string key = GenerationBegin(uid, generation);
+  Put(&key, block);
+  return key;
+}
+
 std::string UidBegin(uint32_t uid) {
   std::string key;
   Put(&key, uid);
@@ -143,6 +155,11 @@ absl::StatusOr<uint64_t> ParseOperationKey(absl::string_view key) {
 absl::StatusOr<uint64_t> ParsePointKey(absl::string_view key) {
   if (key.size() != 12) return Malformed("point", key, 12);
   return Get<uint64_t>(key, 4);
+}
+
+absl::StatusOr<uint32_t> ParseGraphBlockKey(absl::string_view key) {
+  if (key.size() != 12) return Malformed("graph block", key, 12);
+  return Get<uint32_t>(key, 8);
 }
 
 absl::StatusOr<PostingKeyParts> ParsePostingKey(absl::string_view key) {

@@ -13,6 +13,8 @@
 //   points     uid, row u64                                       point
 //   postings   uid, generation u32, list u32, row u64             empty
 //   models     uid, generation u32                                index/model.h
+//   graphs     uid, generation u32                                head: index/graph/stored_graph.h
+//              uid, generation u32, block u32                     block of nodes, likewise
 #ifndef NESTOR_SERVER_STORAGE_KEYS_H_
 #define NESTOR_SERVER_STORAGE_KEYS_H_
 
@@ -25,8 +27,15 @@
 
 namespace nestor {
 
-enum class Family : uint8_t { kMeta = 0, kIds = 1, kPoints = 2, kPostings = 3, kModels = 4 };
-inline constexpr int kFamilies = 5;
+enum class Family : uint8_t {
+  kMeta = 0,
+  kIds = 1,
+  kPoints = 2,
+  kPostings = 3,
+  kModels = 4,
+  kGraphs = 5
+};
+inline constexpr int kFamilies = 6;
 absl::string_view FamilyName(Family family);
 
 enum class MetaKind : uint8_t {
@@ -50,10 +59,12 @@ std::string IdKey(uint32_t uid, const PointId& id);
 std::string PointKey(uint32_t uid, uint64_t row);
 std::string PostingKey(uint32_t uid, uint32_t generation, uint32_t list, uint64_t row);
 std::string ModelKey(uint32_t uid, uint32_t generation);
+std::string GraphHeadKey(uint32_t uid, uint32_t generation);
+std::string GraphBlockKey(uint32_t uid, uint32_t generation, uint32_t block);
 
 // [UidBegin(uid), UidBegin(uid + 1)) holds every key of the collection in a family.
 std::string UidBegin(uint32_t uid);
-// [GenerationBegin(uid, g), GenerationBegin(uid, g + 1)) likewise in postings and models.
+// [GenerationBegin(uid, g), GenerationBegin(uid, g + 1)) likewise in postings, models and graphs.
 std::string GenerationBegin(uint32_t uid, uint32_t generation);
 // The smallest key above `key`: where a page after it begins.
 std::string KeyAfter(absl::string_view key);
@@ -72,6 +83,7 @@ struct PostingKeyParts {
   uint64_t row = 0;
 };
 absl::StatusOr<PostingKeyParts> ParsePostingKey(absl::string_view key);
+absl::StatusOr<uint32_t> ParseGraphBlockKey(absl::string_view key);  // block
 
 }  // namespace nestor
 

@@ -76,6 +76,7 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family, const StoreOptions
       break;
     case Family::kMeta:
     case Family::kModels:
+    case Family::kGraphs:
       break;
   }
   cf.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
