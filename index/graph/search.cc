@@ -17,9 +17,12 @@ GraphSearch::GraphSearch(const NodeStore& nodes, const EntryTable& entries, cons
     scratch_.sums.resize(room);
   }
   // Four are enough to find the way (performance.md, section 8). A big pool has room for more, and
-  // one that holds all rows must reach all.
-  for (const uint32_t node :
-       entries.Nearest(query_.point, std::max(4u, query_.ef / 16), &scratch_.entries)) {
+  // one that holds all rows, or the living half of them, must reach all: some may be reached by an
+  // entry only.
+  const uint64_t share = uint64_t{2} * query_.ef * entries.count() / std::max(1u, nodes.limit());
+  const auto starts = static_cast<uint32_t>(
+      std::min<uint64_t>(entries.count(), std::max<uint64_t>({4, query_.ef / 16, share})));
+  for (const uint32_t node : entries.Nearest(query_.point, starts, &scratch_.entries)) {
     Collect(node);
   }
   Prefetch();
