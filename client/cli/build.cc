@@ -1,4 +1,5 @@
 // nestor build NAME [--lists N] [--coarse-dim DIM] [--shells ...] [--codec ...]
+//     [--graph] [--graph-dim DIM] [--degree N] [--ef-construction N] [--no-lists]
 #include <memory>
 #include <string>
 

@@ -34,8 +34,7 @@ void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
                    "Prefix that the graph is built on: a multiple of 64, or D; 0 = chosen")
       ->type_name("DIM")
       ->group("Index");
-  command
-      ->add_option("--degree", flags->degree, "Links of a graph's node, 4 to 128; 0 = chosen")
+  command->add_option("--degree", flags->degree, "Links of a graph's node, 4 to 128; 0 = chosen")
       ->type_name("N")
       ->group("Index");
   command

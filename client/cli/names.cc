@@ -119,6 +119,11 @@ absl::StatusOr<v1::PointId> IdFromText(absl::string_view text, v1::IdKind kind) 
   return id;
 }
 
+std::string ToText(const v1::GraphSpec& graph) {
+  return absl::StrCat(graph.dim(), " dims, degree ", graph.degree(), ", ef-construction ",
+                      graph.ef_construction());
+}
+
 std::string ToText(const v1::PointId& id) {
   return id.id_case() == v1::PointId::kStr ? id.str() : absl::StrCat(id.num());
 }

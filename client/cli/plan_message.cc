@@ -8,10 +8,18 @@ absl::StatusOr<v1::Plan> PlanFromText(absl::string_view text) {
   const absl::StatusOr<Plan> plan = ParsePlan(text);
   if (!plan.ok()) return plan.status();
   v1::Plan message;
-  message.mutable_lists()->mutable_coarse()->set_dim(plan->coarse.dim);
-  message.mutable_lists()->mutable_coarse()->set_probes(plan->coarse.probes);
-  message.mutable_lists()->mutable_scan()->set_dim(plan->scan.dim);
-  message.mutable_lists()->mutable_scan()->set_keep(plan->scan.keep);
+  if (plan->graph.has_value()) {
+    v1::Graph* graph = message.mutable_graph();
+    graph->set_dim(plan->graph->dim);
+    graph->set_ef(plan->graph->ef);
+    graph->set_margin(plan->graph->margin);
+  } else {
+    v1::Lists* lists = message.mutable_lists();
+    lists->mutable_coarse()->set_dim(plan->coarse.dim);
+    lists->mutable_coarse()->set_probes(plan->coarse.probes);
+    lists->mutable_scan()->set_dim(plan->scan.dim);
+    lists->mutable_scan()->set_keep(plan->scan.keep);
+  }
   for (const Plan::Stage& stage : plan->refine) {
     v1::RefineStage* refine = message.add_refine();
     refine->set_dim(stage.dim);
@@ -23,8 +31,12 @@ absl::StatusOr<v1::Plan> PlanFromText(absl::string_view text) {
 
 std::string ToText(const v1::Plan& message) {
   Plan plan;
-  plan.coarse = {message.lists().coarse().dim(), message.lists().coarse().probes()};
-  plan.scan = {message.lists().scan().dim(), message.lists().scan().keep()};
+  if (message.has_graph()) {
+    plan.graph = {message.graph().dim(), message.graph().ef(), message.graph().margin()};
+  } else {
+    plan.coarse = {message.lists().coarse().dim(), message.lists().coarse().probes()};
+    plan.scan = {message.lists().scan().dim(), message.lists().scan().keep()};
+  }
   for (const v1::RefineStage& refine : message.refine()) {
     plan.refine.push_back({refine.dim(), refine.keep()});
   }

@@ -11,6 +11,22 @@
 #include "client/cli/text.h"
 
 namespace nestor {
+namespace {
+
+// "512 lists, coarse dim 64, graph (384 dims, ..)".
+std::string SourcesText(const v1::Index& index) {
+  std::string text;
+  if (!index.spec().no_lists()) {
+    text = absl::StrCat(index.lists(), index.lists() == 1 ? " list" : " lists", ", coarse dim ",
+                        index.spec().coarse_dim());
+  }
+  if (index.spec().has_graph()) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", "graph (", ToText(index.spec().graph()), ")");
+  }
+  return text;
+}
+
+}  // namespace
 
 absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Client& client,
                       Session& session) {
@@ -41,9 +57,7 @@ absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Cl
   const absl::StatusOr<v1::Index> index = client.GetIndex(collection);
   if (!index.ok()) return index.status();
   session.out << "built " << collection << " in " << FormatSeconds(seconds) << ": "
-              << FormatCount(index->rows()) << " rows, " << index->lists()
-              << (index->lists() == 1 ? " list" : " lists") << ", coarse dim "
-              << index->spec().coarse_dim() << ", shells "
+              << FormatCount(index->rows()) << " rows, " << SourcesText(*index) << ", shells "
               << absl::StrJoin(index->spec().shells(), ",") << " ("
               << ToName(index->spec().shell_codec()) << "), generation " << index->generation()
               << "\n";

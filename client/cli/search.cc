@@ -138,7 +138,9 @@ void RegisterSearch(CLI::App& app, Session& session) {
           ->add_option(
               "--plan", flags->plan,
               "The stages, e.g. coarse=64:32,scan=128:100,refine=256:30,rescore (DIM:PROBES for "
-              "coarse, DIM:KEEP for the others; refine may repeat). Default: the server chooses")
+              "coarse, DIM:KEEP for the others; refine may repeat), or where a graph is built "
+              "graph=384:200:0.18,refine=768:15,rescore (DIM:EF[:MARGIN]). Default: the server "
+              "chooses")
           ->type_name("P");
   command
       ->add_flag("--exact", flags->exact,

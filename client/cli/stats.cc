@@ -97,10 +97,11 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"attributes", AttributeList(spec)},
       {"index", absl::StrCat(ToName(index->state()), ", generation ", index->generation())},
       {"unbuilt rows", FormatCount(index->unbuilt())},
-      {"lists", FormatCount(index->lists())},
+      {"lists", built.no_lists() ? "none" : FormatCount(index->lists())},
       {"coarse dim", absl::StrCat(built.coarse_dim())},
       {"shells",
        absl::StrCat(absl::StrJoin(built.shells(), ","), " (", ToName(built.shell_codec()), ")")},
+      {"graph", built.has_graph() ? ToText(built.graph()) : "none"},
       {"exact vectors", ToName(built.exact_vectors())},
       {"memory: first shell", FormatBytes(memory.first_shell())},
       {"memory: later shells", FormatBytes(memory.later_shells())},
@@ -110,6 +111,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"memory: seqs", FormatBytes(memory.seqs())},
       {"memory: exact vectors", FormatBytes(memory.exact_vectors())},
       {"memory: centroids", FormatBytes(memory.centroids())},
+      {"memory: graph", FormatBytes(memory.graph())},
   });
   return absl::OkStatus();
 }

@@ -99,7 +99,8 @@ TEST(NamesTest, Ids) {
 
 TEST(PlanMessageTest, GoesBothWays) {
   for (const char* text : {"coarse=64:32,scan=128:100", "coarse=64:32,scan=128:100,rescore",
-                           "coarse=64:32,scan=128:100,refine=256:30,refine=512:20,rescore"}) {
+                           "coarse=64:32,scan=128:100,refine=256:30,refine=512:20,rescore",
+                           "graph=384:200", "graph=384:200:0.18,refine=768:15,rescore"}) {
     const auto plan = PlanFromText(text);
     ASSERT_TRUE(plan.ok()) << plan.status();
     EXPECT_EQ(ToText(*plan), text);
@@ -114,6 +115,11 @@ TEST(PlanMessageTest, GoesBothWays) {
   EXPECT_EQ(plan->refine(0).keep(), 30u);
   EXPECT_TRUE(plan->rescore());
   EXPECT_FALSE(PlanFromText("scan=128:100").ok());
+  const auto graph = PlanFromText("graph=384:200:0.18,refine=768:15");
+  EXPECT_FALSE(graph->has_lists());
+  EXPECT_EQ(graph->graph().dim(), 384u);
+  EXPECT_EQ(graph->graph().ef(), 200u);
+  EXPECT_EQ(graph->graph().margin(), 0.18f);
 }
 
 TEST(IndexFlagsTest, GivenFlagsReplaceFields) {
@@ -134,8 +140,25 @@ TEST(IndexFlagsTest, GivenFlagsReplaceFields) {
   EXPECT_THAT(spec->shells(), ElementsAre(64, 768));
   EXPECT_EQ(spec->shell_codec(), v1::SHELL_CODEC_F16);
   EXPECT_EQ(spec->exact_vectors(), v1::EXACT_VECTORS_STORE);
+  EXPECT_FALSE(spec->has_graph());
   flags.codec = "int4";
   EXPECT_TRUE(IsUsageError(ApplyFlags(flags, base).status()));
+}
+
+TEST(IndexFlagsTest, AnyFlagAboutAGraphAsksForOne) {
+  EXPECT_EQ(ApplyFlags({.graph = true}, {})->graph().degree(), 0u);
+  EXPECT_TRUE(ApplyFlags({.graph = true}, {})->has_graph());
+  EXPECT_EQ(ApplyFlags({.graph_dim = 384}, {})->graph().dim(), 384u);
+  EXPECT_EQ(ApplyFlags({.degree = 16}, {})->graph().degree(), 16u);
+  EXPECT_EQ(ApplyFlags({.ef_construction = 99}, {})->graph().ef_construction(), 99u);
+  const auto alone = ApplyFlags({.no_lists = true}, {});
+  EXPECT_TRUE(alone->has_graph());
+  EXPECT_TRUE(alone->no_lists());
+  v1::IndexSpec base;
+  base.mutable_graph()->set_dim(128);
+  const auto changed = ApplyFlags({.degree = 16}, base);
+  EXPECT_EQ(changed->graph().dim(), 128u) << "what is not given stays";
+  EXPECT_EQ(changed->graph().degree(), 16u);
 }
 
 TEST(ProgressTest, Line) {

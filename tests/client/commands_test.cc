@@ -170,6 +170,34 @@ TEST_F(CommandsTest, LoadStreamsTheFileAndBuilds) {
   EXPECT_EQ(server_.builds()[0].spec().coarse_dim(), 2u);  // the collection's
 }
 
+TEST_F(CommandsTest, BuildsAGraph) {
+  v1::IndexSpec* built = server_.index.mutable_spec();
+  built->set_no_lists(true);
+  built->mutable_graph()->set_dim(384);
+  built->mutable_graph()->set_degree(28);
+  built->mutable_graph()->set_ef_construction(200);
+  server_.index.mutable_memory()->set_graph(9000);
+  const Result result =
+      Run({"build", "c", "--graph-dim", "384", "--degree", "28", "--ef-construction", "200"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              HasSubstr("rows, graph (384 dims, degree 28, ef-construction 200), shells "));
+  ASSERT_EQ(server_.builds().size(), 1u);
+  EXPECT_EQ(server_.builds()[0].spec().graph().dim(), 384u);
+  EXPECT_EQ(server_.builds()[0].spec().graph().degree(), 28u);
+  EXPECT_EQ(server_.builds()[0].spec().graph().ef_construction(), 200u);
+  EXPECT_FALSE(server_.builds()[0].spec().no_lists());
+  ASSERT_EQ(Run({"build", "c", "--no-lists"}).code, 0);
+  EXPECT_TRUE(server_.builds()[1].spec().no_lists());
+  EXPECT_TRUE(server_.builds()[1].spec().has_graph());
+
+  const Result stats = Run({"stats", "c"});
+  EXPECT_THAT(stats.out, HasSubstr("lists                  none\n"));
+  EXPECT_THAT(stats.out,
+              HasSubstr("graph                  384 dims, degree 28, ef-construction 200\n"));
+  EXPECT_THAT(stats.out, HasSubstr("memory: graph          9.0 kB\n"));
+}
+
 TEST_F(CommandsTest, LoadWithoutBuild) {
   const std::string file = files_.WriteBin("v.fbin", 1, 2, std::vector<float>{1, 2});
   const Result result = Run({"load", "c", file, "--no-build"});
