@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,14 +13,21 @@
 namespace nestor {
 namespace {
 
-// A sweep's single passes are noisy: so many of an engine's fastest settings for each recall, and
-// those of Nestor's frontier from a recall on, are measured again, so many times.
+// A sweep's single passes are noisy: so many of a sweep's fastest settings for each recall, and
+// those of Nestor's frontiers from a recall on, are measured again, so many times.
 constexpr size_t kNestorFinalists = 6;
 constexpr size_t kBaselineFinalists = 2;
 constexpr double kLeastFrontierRecall = 0.8;
-constexpr int kFinalistPasses = 3;
+constexpr int kFinalistPasses = 5;
 // A baseline's thorough settings are slow; past this recall they serve no target.
 constexpr double kEnoughRecall = 0.998;
+
+// What is swept by itself: a source of Nestor's, or a baseline.
+struct Contender {
+  Engine* engine = nullptr;
+  std::optional<Source> source;
+  std::vector<Measurement> swept;
+};
 
 class Comparing {
  public:
@@ -28,9 +37,9 @@ class Comparing {
   absl::StatusOr<Comparison> Run(const PlanSpace& space) {
     Comparison result;
     // Touches every page of index and vectors, which no reported pass should have to.
-    if (auto warm = Passes({{engines_[0], "default"}}, Half::kAll, 1); !warm.ok()) {
-      return warm.status();
-    }
+    auto warm = Passes({{engines_[0], "default"}}, Half::kAll, 1);
+    if (!warm.ok()) return warm.status();
+    default_plan_ = warm->front().plan;
     if (!options_.plans.empty()) {
       std::vector<Candidate> candidates;
       for (const std::string& plan : options_.plans) candidates.push_back({engines_[0], plan});
@@ -39,18 +48,22 @@ class Comparing {
       if (!plans.ok()) return plans.status();
       result.plans = *std::move(plans);
       if (engines_.size() == 1) return result;
+    } else {
+      result.sources = space.sources;
+      for (Source source : space.sources) contenders_.push_back({engines_[0], source});
     }
-    std::vector<std::vector<Measurement>> swept(engines_.size());
-    for (size_t e = 0; e < engines_.size(); ++e) {
-      if (e == 0 && !options_.plans.empty()) continue;
-      absl::StatusOr<std::vector<Measurement>> sweep =
-          e == 0 ? SweepNestor(space) : SweepBaseline(engines_[e]);
+    for (size_t e = 1; e < engines_.size(); ++e) contenders_.push_back({engines_[e]});
+    for (Contender& contender : contenders_) {
+      absl::StatusOr<std::vector<Measurement>> sweep = contender.source
+                                                           ? SweepNestor(space, *contender.source)
+                                                           : SweepBaseline(contender.engine);
       if (!sweep.ok()) return sweep.status();
-      swept[e] = *std::move(sweep);
-      if (e == 0) continue;  // its frontier is measured again
-      for (size_t i : Frontier(swept[e])) result.baseline_frontiers.push_back(swept[e][i]);
+      contender.swept = *std::move(sweep);
+      if (contender.source) continue;  // its frontier is measured again
+      for (size_t i : Frontier(contender.swept))
+        result.baseline_frontiers.push_back(contender.swept[i]);
     }
-    absl::Status status = MeasureChosen(swept, &result);
+    absl::Status status = MeasureChosen(&result);
     if (!status.ok()) return status;
     return result;
   }
@@ -74,12 +87,18 @@ class Comparing {
     return std::move(result->front());
   }
 
-  absl::StatusOr<std::vector<Measurement>> SweepNestor(const PlanSpace& space) const {
-    SweepOptions sweep{.random_plans = options_.random_plans, .recalls = options_.recalls};
+  absl::StatusOr<std::vector<Measurement>> SweepNestor(const PlanSpace& space,
+                                                       Source source) const {
+    SweepOptions sweep{
+        .source = source, .random_plans = options_.random_plans, .recalls = options_.recalls};
+    // The graph's plans have fewer parts.
+    if (source == Source::kGraph) sweep.random_plans = (sweep.random_plans + 1) / 2;
+    if (SourceOfText(default_plan_) == source) sweep.starts = {*ParsePlan(default_plan_)};
     // At most: a climb may end early.
     const double most =
-        options_.random_plans + sweep.climb_plans * static_cast<double>(options_.recalls.size());
-    sweep.progress = [&](int measured) { Report("sweep", measured / most); };
+        sweep.random_plans + sweep.climb_plans * static_cast<double>(options_.recalls.size());
+    const std::string phase = absl::StrCat("sweep ", Name(source));
+    sweep.progress = [&](int measured) { Report(phase, measured / most); };
     return SweepPlans(space, sweep,
                       [&](const std::string& plan) { return OnePass(engines_[0], plan); });
   }
@@ -98,54 +117,57 @@ class Comparing {
     return swept;
   }
 
-  // The fastest setting of an engine for each recall, on the even queries.
-  absl::StatusOr<std::vector<std::vector<Candidate>>> Choose(
-      const std::vector<std::vector<Measurement>>& swept, Comparison* result) const {
+  // What of a sweep is measured again.
+  std::vector<std::string> Finalists(const Contender& contender) const {
+    std::vector<std::string> settings;
+    const std::vector<Measurement>& swept = contender.swept;
+    for (double recall : options_.recalls) {
+      const size_t few = contender.source ? kNestorFinalists : kBaselineFinalists;
+      for (size_t i : FastestFew(swept, recall, few, &Measurement::steady_qps))
+        settings.push_back(swept[i].setting);
+    }
+    if (contender.source) {
+      for (size_t i : Frontier(swept, &Measurement::steady_qps)) {
+        if (swept[i].recall >= kLeastFrontierRecall) settings.push_back(swept[i].setting);
+      }
+      if (SourceOfText(default_plan_) == contender.source) settings.push_back(default_plan_);
+    }
+    std::sort(settings.begin(), settings.end());
+    settings.erase(std::unique(settings.begin(), settings.end()), settings.end());
+    return settings;
+  }
+
+  // The fastest setting of a contender for each recall, on the even queries.
+  absl::StatusOr<std::vector<std::vector<Candidate>>> Choose(Comparison* result) const {
     std::vector<Candidate> finalists;
-    std::vector<size_t> owner;  // engine of each
-    for (size_t e = 0; e < engines_.size(); ++e) {
-      std::vector<std::string> settings;
-      for (double recall : options_.recalls) {
-        const size_t few = e == 0 ? kNestorFinalists : kBaselineFinalists;
-        for (size_t i : FastestFew(swept[e], recall, few, &Measurement::steady_qps))
-          settings.push_back(swept[e][i].setting);
-      }
-      if (e == 0) {
-        for (size_t i : Frontier(swept[e], &Measurement::steady_qps)) {
-          if (swept[e][i].recall >= kLeastFrontierRecall) settings.push_back(swept[e][i].setting);
-        }
-      }
-      std::sort(settings.begin(), settings.end());
-      settings.erase(std::unique(settings.begin(), settings.end()), settings.end());
-      for (std::string& setting : settings) {
-        finalists.push_back({engines_[e], std::move(setting)});
-        owner.push_back(e);
-      }
+    std::vector<size_t> counts;  // of each contender
+    for (const Contender& contender : contenders_) {
+      const std::vector<std::string> settings = Finalists(contender);
+      for (const std::string& setting : settings) finalists.push_back({contender.engine, setting});
+      counts.push_back(settings.size());
     }
     Report("choose", 0);
     absl::StatusOr<std::vector<Measurement>> again =
         Passes(finalists, Half::kEven, kFinalistPasses);
     if (!again.ok()) return again.status();
     std::vector<std::vector<Candidate>> chosen(options_.recalls.size());
-    for (size_t e = 0; e < engines_.size(); ++e) {
-      std::vector<Measurement> own;
-      for (size_t i = 0; i < finalists.size(); ++i) {
-        if (owner[i] == e) own.push_back((*again)[i]);
-      }
+    std::span<const Measurement> rest = *again;
+    for (size_t c = 0; c < contenders_.size(); ++c) {
+      const std::span<const Measurement> own = rest.first(counts[c]);
+      rest = rest.subspan(counts[c]);
       for (size_t r = 0; r < options_.recalls.size(); ++r) {
         const std::optional<size_t> best = Fastest(own, options_.recalls[r]);
-        if (best) chosen[r].push_back({engines_[e], own[*best].setting});
+        if (best) chosen[r].push_back({contenders_[c].engine, own[*best].setting});
       }
-      if (e > 0) continue;
+      if (!contenders_[c].source) continue;
       for (size_t i : Frontier(own)) result->frontier.push_back(own[i]);
     }
     return chosen;
   }
 
   // The chosen settings and the default plan on the odd queries, all engines in turn.
-  absl::Status MeasureChosen(const std::vector<std::vector<Measurement>>& swept,
-                             Comparison* result) const {
-    const absl::StatusOr<std::vector<std::vector<Candidate>>> chosen = Choose(swept, result);
+  absl::Status MeasureChosen(Comparison* result) const {
+    const absl::StatusOr<std::vector<std::vector<Candidate>>> chosen = Choose(result);
     if (!chosen.ok()) return chosen.status();
     std::vector<Candidate> all = {{engines_[0], "default"}};
     for (const std::vector<Candidate>& candidates : *chosen)
@@ -168,9 +190,18 @@ class Comparing {
   const Dataset& set_;
   const std::vector<Engine*>& engines_;
   const CompareOptions& options_;
+  std::vector<Contender> contenders_;  // Nestor's first
+  std::string default_plan_;           // what it is here
 };
 
 }  // namespace
+
+const Measurement* AtRecall::Find(const std::string& engine, std::optional<Source> source) const {
+  for (const Measurement& m : fastest) {
+    if (m.engine == engine && m.source == source) return &m;
+  }
+  return nullptr;
+}
 
 absl::StatusOr<Comparison> Compare(const Dataset& set, const std::vector<Engine*>& engines,
                                    const PlanSpace& space, const CompareOptions& options) {

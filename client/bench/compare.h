@@ -1,6 +1,6 @@
-// One data set, Nestor and the engines beside it: sweeps all of them on the even queries, chooses
-// for each recall the fastest setting, and reports those on the odd ones, engines alternating
-// (semantics 25).
+// One data set, Nestor and the engines beside it: sweeps all of them on the even queries, Nestor's
+// lists and its graph apart, chooses for each recall the fastest setting, and reports those on the
+// odd ones, engines alternating (semantics 25).
 #ifndef NESTOR_CLIENT_BENCH_COMPARE_H_
 #define NESTOR_CLIENT_BENCH_COMPARE_H_
 
@@ -32,14 +32,19 @@ struct CompareOptions {
 // The settings that reach a recall on the even queries, measured on the odd ones.
 struct AtRecall {
   double recall = 0;
-  std::vector<Measurement> fastest;  // an engine each, in their order; those that reach it
+  // Those that reach it: of Nestor one for each source that was swept, then one an engine.
+  std::vector<Measurement> fastest;
+
+  // Null where it does not reach the recall.
+  const Measurement* Find(const std::string& engine, std::optional<Source> source) const;
 };
 
 struct Comparison {
-  std::vector<AtRecall> at_recalls;         // empty where plans were given
+  std::vector<AtRecall> at_recalls;  // empty where plans were given and nothing is beside Nestor
+  std::vector<Source> sources;       // of Nestor that were swept; none where plans were given
   std::optional<Measurement> default_plan;  // Nestor without a plan, on the odd queries
-  // On the even queries, by ascending recall: of Nestor's sweep (measured again, as the sweep's
-  // single passes are noisy) and of the baselines' (single passes).
+  // On the even queries, by ascending recall: of Nestor's sweeps, source by source (measured again,
+  // as a sweep's single passes are noisy) and of the baselines' (single passes).
   std::vector<Measurement> frontier, baseline_frontiers;
   std::vector<Measurement> plans;  // those that were given
 };

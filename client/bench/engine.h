@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/passes/pass.h"
+#include "index/schema.h"
 
 namespace nestor {
 
@@ -19,7 +20,9 @@ struct EngineFacts {
   std::string name;                                           // "nestor", "hnswlib", ...
   std::vector<std::pair<std::string, uint64_t>> index_bytes;  // by part
   std::optional<double> build_s;                              // unknown of a server's
-  std::string index;  // how it was built, for people: "lists=512 coarse_dim=64 ..."
+  std::vector<std::pair<std::string, double>> build_phases;   // seconds of each, in order
+  std::string index;               // how it was built, for people: "lists=512 coarse_dim=64 ..."
+  std::optional<GraphSpec> graph;  // Nestor's, as built
 };
 
 // What a stage did, per query.

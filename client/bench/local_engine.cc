@@ -67,6 +67,26 @@ class FileSource : public BuildSource {
   const bool as_stored_;
 };
 
+// Seconds that each phase of a build took.
+class PhaseClock {
+ public:
+  void Enter(absl::string_view phase) {
+    if (!phases_.empty() && phases_.back().first == phase) return;
+    Stop();
+    phases_.emplace_back(phase, 0);
+    begin_ = std::chrono::steady_clock::now();
+  }
+  std::vector<std::pair<std::string, double>> Stop() {
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
+    if (!phases_.empty()) phases_.back().second = spent.count();
+    return phases_;
+  }
+
+ private:
+  std::vector<std::pair<std::string, double>> phases_;
+  std::chrono::steady_clock::time_point begin_;
+};
+
 // What a thread of a pass needs for itself, on cache lines of its own.
 struct alignas(64) Worker {
   SearchScratch scratch;
@@ -122,7 +142,9 @@ absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& s
   if (absl::Status s = ValidateSpec(options.spec, schema); !s.ok()) return s;
   const FileSource source(set.base(), schema);
   BuildOptions build{.threads = options.threads};
-  build.progress = [&](const char*, double fraction) {
+  PhaseClock phases;
+  build.progress = [&](const char* phase, double fraction) {
+    phases.Enter(phase);
     if (options.progress) options.progress(fraction);
     return true;
   };
@@ -130,11 +152,15 @@ absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& s
   absl::StatusOr<std::unique_ptr<IvfIndex>> index =
       BuildIvfIndex(schema, options.spec, IdKind::kNum, source, build);
   if (!index.ok()) return index.status();
+  std::vector<std::pair<std::string, double>> spent = phases.Stop();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  return std::unique_ptr<LocalEngine>(new LocalEngine(set, *std::move(index), seconds.count()));
+  std::unique_ptr<LocalEngine> engine(new LocalEngine(set, *std::move(index)));
+  engine->facts_.build_s = seconds.count();
+  engine->facts_.build_phases = std::move(spent);
+  return engine;
 }
 
-LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index, double build_s)
+LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index)
     : set_(set), index_(std::move(index)) {
   const IndexMemory memory = index_->Memory();
   const IndexSpec& spec = index_->spec();
@@ -148,14 +174,16 @@ LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index, do
                             {"exact_vectors", memory.exact_vectors},
                             {"model", memory.model},
                             {"graph", memory.graph}},
-            .build_s = build_s,
-            .index = absl::StrCat("lists=", index_->model().lists, " coarse_dim=", spec.coarse_dim,
-                                  " shells=", absl::StrJoin(spec.shells, ","), " codec=",
-                                  Name(spec.codec), " dtype=", Name(index_->schema().dtype),
-                                  spec.graph ? absl::StrCat(" graph=", spec.graph->dim, ":",
-                                                            spec.graph->degree, ":",
-                                                            spec.graph->ef_construction)
-                                             : "")};
+            .index = absl::StrCat(
+                spec.no_lists ? ""
+                              : absl::StrCat("lists=", index_->model().lists,
+                                             " coarse_dim=", spec.coarse_dim, " "),
+                "shells=", absl::StrJoin(spec.shells, ","), " codec=", Name(spec.codec),
+                " dtype=", Name(index_->schema().dtype),
+                spec.graph ? absl::StrCat(" graph=", spec.graph->dim, ":", spec.graph->degree, ":",
+                                          spec.graph->ef_construction)
+                           : ""),
+            .graph = spec.graph};
 }
 
 absl::StatusOr<EnginePass> LocalEngine::Run(const std::string& setting,

@@ -31,7 +31,7 @@ class LocalEngine : public Engine {
   const IvfIndex& index() const { return *index_; }
 
  private:
-  LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index, double build_s);
+  LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index);
 
   const Dataset& set_;
   const std::unique_ptr<IvfIndex> index_;

@@ -88,7 +88,8 @@ absl::StatusOr<std::vector<Measurement>> MeasureAlternating(
       Measurement& result = results[c];
       result = {.engine = candidate.engine->facts().name,
                 .setting = candidate.setting,
-                .plan = std::move(run->plan),
+                .plan = run->plan,
+                .source = SourceOfText(run->plan),
                 .half = options.half,
                 .passes = passes,
                 .k = options.k,

@@ -9,14 +9,16 @@
 #include "absl/status/statusor.h"
 #include "client/bench/dataset.h"
 #include "client/bench/engine.h"
+#include "client/bench/plan_space.h"
 
 namespace nestor {
 
 // One setting of one engine, measured.
 struct Measurement {
   std::string engine;
-  std::string setting;  // what was asked for
-  std::string plan;     // what ran
+  std::string setting;           // what was asked for
+  std::string plan;              // what ran
+  std::optional<Source> source;  // of the candidates, where a plan ran
   Half half = Half::kAll;
   uint32_t queries = 0;  // of that half
   int passes = 0;

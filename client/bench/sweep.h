@@ -1,7 +1,8 @@
-// Looks for good plans: random ones over the whole space first, then, for each recall wanted, a
-// climb from the fastest plan that reaches it: to a neighbour that is faster and reaches it too,
-// and, where no neighbour is, to one two random steps away. Deterministic but for what `measure`
-// measures.
+// Looks for good plans of one source: given and random ones over the whole space first, then, for
+// each recall wanted, a climb from the fastest plan that reaches it: to a neighbour that is faster
+// and reaches it too, and, where no neighbour is, to one two random steps away. A plan at which the
+// climb stands still is measured again, lest a lucky pass end it. Deterministic but for what
+// `measure` measures.
 #ifndef NESTOR_CLIENT_BENCH_SWEEP_H_
 #define NESTOR_CLIENT_BENCH_SWEEP_H_
 
@@ -12,30 +13,14 @@
 
 #include "absl/status/statusor.h"
 #include "client/bench/measure.h"
+#include "client/bench/plan_space.h"
 #include "index/plan.h"
-#include "index/schema.h"
 
 namespace nestor {
 
-// The values that a plan's parts may take, ascending.
-struct PlanSpace {
-  uint32_t dim = 0;  // D
-  std::vector<uint32_t> coarse_dims;
-  std::vector<uint32_t> probes;
-  std::vector<uint32_t> scan_dims;
-  std::vector<uint32_t> refine_dims;
-  std::vector<uint32_t> keeps;
-};
-
-// Nesting dims from 32 on; scans up to and including the second shell; probes up to the number of
-// lists; keeps from k to 40 k.
-PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
-                      uint32_t lists, uint32_t k);
-
-// Plans that differ from `plan` in one step of one part. All are valid.
-std::vector<Plan> Neighbours(const PlanSpace& space, const Plan& plan);
-
 struct SweepOptions {
+  Source source = Source::kLists;
+  std::vector<Plan> starts;  // of that source, measured first
   int random_plans = 200;
   int climb_plans = 150;  // measured at most in the climb of each recall
   std::vector<double> recalls;
@@ -46,7 +31,7 @@ struct SweepOptions {
 
 using MeasurePlan = std::function<absl::StatusOr<Measurement>(const std::string& plan)>;
 
-// Every plan that was measured, each once.
+// Every plan that was measured, each once; steady_qps is the mean of its passes.
 absl::StatusOr<std::vector<Measurement>> SweepPlans(const PlanSpace& space,
                                                     const SweepOptions& options,
                                                     const MeasurePlan& measure);

@@ -122,18 +122,20 @@ absl::StatusOr<BenchReport> BenchLocal(const BenchFlags& flags, const DatasetFil
   CompareOptions options = flags.compare;
   options.plans = PlansOf(flags, **set);
   options.progress = [&](const std::string& phase, double f) { phases.Update(phase, f); };
+  const IndexSpec& spec = index.spec();
+  const PlanSources sources{.lists = spec.no_lists ? 0 : index.model().lists,
+                            .graph_dim = spec.graph ? spec.graph->dim : 0};
   absl::StatusOr<Comparison> comparison = Compare(
-      **set, engines,
-      PlanSpaceOf((*set)->nesting(), index.spec().shells, index.model().lists, options.k), options);
+      **set, engines, PlanSpaceOf((*set)->nesting(), spec.shells, sources, options.k), options);
   phases.End();
   if (!comparison.ok()) return comparison.status();
   if (levels->empty()) *levels = MeasureLevels();
   BenchReport report = ReportOf(**set, options);
   for (const Engine* engine : engines) report.engines.push_back(engine->facts());
   report.comparison = *std::move(comparison);
-  const double code_bytes = index.spec().codec == ShellCodec::kInt8  ? 1
-                            : index.spec().codec == ShellCodec::kF16 ? 2
-                                                                     : 4;
+  const double code_bytes = spec.codec == ShellCodec::kInt8  ? 1
+                            : spec.codec == ShellCodec::kF16 ? 2
+                                                             : 4;
   report.local = LocalFigures{
       .levels = *levels,
       .streamed = {.coarse_per_dim = static_cast<double>(index.model().lists),
@@ -198,6 +200,7 @@ absl::Status Bench(BenchFlags& flags, Session& session) {
     sets = {flags.files};
   } else {
     if (flags.baselines.empty()) flags.baselines = {kHnswlib, kFaissIvfFlat};
+    flags.index.graph = true;
     if (flags.data.empty()) {
       sets = SampleSets(std::filesystem::exists(kSampleDir) ? kSampleDir : NESTOR_SAMPLE_DIR);
     } else {
@@ -226,9 +229,9 @@ void RegisterBench(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand(
       "bench",
       "Measure recall and speed: of the index in this process (--local), of a server's collection "
-      "(--collection), or, with neither, of the sample sets or those of --data. Sweeps plans; the "
-      "fastest with recall 0.90, 0.95 and 0.99 are chosen on the even queries and reported on the "
-      "odd ones");
+      "(--collection), or, with neither, of the sample sets or those of --data, with lists and "
+      "graph. Sweeps plans of either; the fastest with recall 0.90, 0.95 and 0.99 are chosen on "
+      "the even queries and reported on the odd ones");
   AddBenchFlags(command, flags.get());
   AddConnectionFlags(command, &session);
   command->callback([flags, &session] { session.status = Bench(*flags, session); });

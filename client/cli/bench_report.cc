@@ -1,16 +1,12 @@
 #include "client/cli/bench_report.h"
 
 #include <algorithm>
-#include <fstream>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/text.h"
-#include "index/kernels/kernels.h"
 
 namespace nestor {
 namespace {
@@ -38,6 +34,15 @@ double PerRow(const BenchReport& report, const std::vector<std::string>& parts) 
   return bytes / static_cast<double>(report.rows);
 }
 
+std::string GraphMemoryText(const BenchReport& report) {
+  const std::optional<GraphSpec>& graph = report.engines.front().graph;
+  if (!graph || report.rows == 0) return "";
+  const double bytes = PerRow(report, {"graph"});
+  const double bound = graph->dim + 4.0 * graph->degree + 32;
+  return absl::StrFormat("bytes per row: graph %.0f (%s graph dim + 4 x links + 32 = %.0f)\n",
+                         bytes, bytes <= bound ? "within" : "above", bound);
+}
+
 std::string MemoryText(const BenchReport& report) {
   if (report.rows == 0) return "";
   const double shells = PerRow(report, {"first_shell", "later_shells", "norms_scales"});
@@ -61,9 +66,18 @@ std::string HeadText(const BenchReport& report) {
     for (const auto& part : engine.index_bytes) bytes += part.second;
     absl::StrAppend(&text, engine.name, ": ", engine.index, "; ", FormatBytes(bytes));
     if (engine.build_s) absl::StrAppend(&text, "; built in ", FormatSeconds(*engine.build_s));
+    if (!engine.build_phases.empty()) {
+      absl::StrAppend(&text, " (",
+                      absl::StrJoin(engine.build_phases, ", ",
+                                    [](std::string* out, const auto& phase) {
+                                      absl::StrAppend(out, phase.first, " ",
+                                                      FormatSeconds(phase.second));
+                                    }),
+                      ")");
+    }
     text += "\n";
   }
-  return text + MemoryText(report);
+  return text + MemoryText(report) + GraphMemoryText(report);
 }
 
 // What the stages took, without what is around them: a server's calls, say.
@@ -73,8 +87,13 @@ double StageMicros(const Measurement& m) {
   return micros;
 }
 
+// "nestor lists", "nestor graph", "hnswlib".
+std::string EngineText(const std::string& engine, std::optional<Source> source) {
+  return source ? absl::StrCat(engine, " ", Name(*source)) : engine;
+}
+
 std::vector<std::string> Row(const Measurement& m, bool labels) {
-  std::vector<std::string> row = {m.engine,
+  std::vector<std::string> row = {EngineText(m.engine, m.source),
                                   m.plan,
                                   absl::StrFormat("%.4f", m.recall),
                                   Number(m.qps),
@@ -95,35 +114,45 @@ std::vector<std::string> RowHead(uint32_t k, bool labels) {
   return head;
 }
 
+// Who may have a row at each recall.
+std::vector<std::pair<std::string, std::optional<Source>>> Contenders(const BenchReport& report) {
+  std::vector<std::pair<std::string, std::optional<Source>>> contenders;
+  for (Source source : report.comparison.sources) contenders.emplace_back("nestor", source);
+  for (const EngineFacts& engine : report.engines) {
+    if (engine.name != "nestor") contenders.emplace_back(engine.name, std::nullopt);
+  }
+  return contenders;
+}
+
 std::string AtRecallText(const BenchReport& report) {
   if (report.comparison.at_recalls.empty()) return "";
   const bool labels = HasLabels(report);
+  const std::vector<Source>& sources = report.comparison.sources;
   Table table(1, RowHead(report.k, labels));
   table[0].insert(table[0].begin(), "target");
-  table[0].push_back("nestor is");
+  for (Source source : sources) table[0].push_back(EngineText("nestor", source) + " is");
   for (const AtRecall& at : report.comparison.at_recalls) {
-    const Measurement* nestor = nullptr;
-    for (const Measurement& m : at.fastest) {
-      if (m.engine == "nestor") nestor = &m;
-      std::vector<std::string> row = Row(m, labels);
-      row.insert(row.begin(), absl::StrFormat("%.2f", at.recall));
-      row.push_back(nestor != nullptr && nestor != &m ? Ratio(nestor->qps / m.qps) : "");
-      table.push_back(std::move(row));
-    }
-    for (const EngineFacts& engine : report.engines) {
-      // Where plans were given, Nestor was not swept.
-      if (engine.name == "nestor" && !report.comparison.plans.empty()) continue;
-      if (std::none_of(at.fastest.begin(), at.fastest.end(),
-                       [&](const Measurement& m) { return m.engine == engine.name; })) {
-        table.push_back({absl::StrFormat("%.2f", at.recall), engine.name, "none reaches it"});
+    const std::string target = absl::StrFormat("%.2f", at.recall);
+    for (const auto& [engine, source] : Contenders(report)) {
+      const Measurement* m = at.Find(engine, source);
+      if (m == nullptr) {
+        table.push_back({target, EngineText(engine, source), "none reaches it"});
         table.back().resize(table[0].size());
+        continue;
       }
+      std::vector<std::string> row = Row(*m, labels);
+      row.insert(row.begin(), target);
+      for (Source s : sources) {
+        const Measurement* nestor = at.Find("nestor", s);
+        row.push_back(nestor != nullptr && nestor != m ? Ratio(nestor->qps / m->qps) : "");
+      }
+      table.push_back(std::move(row));
     }
   }
   if (report.comparison.default_plan) {
     std::vector<std::string> row = Row(*report.comparison.default_plan, labels);
     row.insert(row.begin(), "default");
-    row.emplace_back();
+    row.resize(table[0].size());
     table.push_back(std::move(row));
   }
   return absl::StrCat(
@@ -136,11 +165,15 @@ std::string DefaultText(const BenchReport& report) {
   const std::optional<Measurement>& plan = report.comparison.default_plan;
   if (!plan) return "";
   for (const AtRecall& at : report.comparison.at_recalls) {
-    if (at.recall != 0.95 || at.fastest.empty() || at.fastest[0].engine != "nestor") continue;
+    double fastest = 0;
+    for (const Measurement& m : at.fastest) {
+      if (m.engine == "nestor") fastest = std::max(fastest, m.qps);
+    }
+    if (at.recall != 0.95 || fastest == 0) continue;
     return absl::StrFormat(
         "a search that names no plan: recall@%d %.4f at %.2f of the QPS of the fastest plan with "
         "0.95\n",
-        report.k, plan->recall, plan->qps / at.fastest[0].qps);
+        report.k, plan->recall, plan->qps / fastest);
   }
   return "";
 }
@@ -159,16 +192,23 @@ std::string ChosenFor(const BenchReport& report, const Measurement& m) {
 
 std::string FrontierText(const BenchReport& report) {
   constexpr double kLeastRecall = 0.8;
-  Table table(1, RowHead(report.k, false));
-  table[0].push_back("best at");
-  for (const Measurement& m : report.comparison.frontier) {
-    if (m.recall < kLeastRecall) continue;
-    table.push_back(Row(m, false));
-    table.back().push_back(ChosenFor(report, m));
+  std::string text;
+  for (Source source : report.comparison.sources) {
+    Table table(1, RowHead(report.k, false));
+    table[0].push_back("best at");
+    for (const Measurement& m : report.comparison.frontier) {
+      if (m.recall < kLeastRecall || m.source != source) continue;
+      table.push_back(Row(m, false));
+      table.back().push_back(ChosenFor(report, m));
+    }
+    if (table.size() == 1) continue;
+    absl::StrAppend(
+        &text, text.empty() ? "" : "\n",
+        absl::StrFormat("frontier of the sweep of %s, even queries, recall@%d >= %.1f:\n",
+                        Name(source), report.k, kLeastRecall),
+        FormatTable(table));
   }
-  if (table.size() == 1) return "";
-  return absl::StrFormat("frontier of the sweep, even queries, recall@%d >= %.1f:\n%s", report.k,
-                         kLeastRecall, FormatTable(table));
+  return text;
 }
 
 std::string PlansText(const BenchReport& report) {
@@ -217,53 +257,6 @@ std::string ModelText(const BenchReport& report) {
   return text + FormatTable(table);
 }
 
-Json Optional(std::optional<double> value) { return value ? Json(*value) : Json(nullptr); }
-
-Json RowJson(const BenchReport& report, const Measurement& m) {
-  Json json;
-  json["set"] = report.set;
-  json["engine"] = m.engine;
-  json["plan"] = m.plan;
-  json["k"] = m.k;
-  json["recall"] = m.recall;
-  json["qps"] = m.qps;
-  json["p50_us"] = m.p50_us;
-  json["p99_us"] = m.p99_us;
-  json["bytes_per_query"] = Optional(m.BytesPerQuery());
-  json["multiply_adds"] = Optional(m.MultiplyAdds());
-  for (const EngineFacts& engine : report.engines) {
-    if (engine.name != m.engine) continue;
-    json["index_bytes"] = Json::object();
-    for (const auto& [part, bytes] : engine.index_bytes) json["index_bytes"][part] = bytes;
-    json["build_s"] = Optional(engine.build_s);
-    json["index"] = engine.index;
-  }
-  json["threads"] = m.threads;
-  if (m.accuracy_1nn) json["accuracy_1nn"] = *m.accuracy_1nn;
-  json["queries"] = m.queries;
-  json["half"] = std::string(Name(m.half));
-  json["passes"] = m.passes;
-  json["target"] = nullptr;
-  json["default"] = m.setting == "default";
-  json["frontier"] = false;
-  if (report.local && !m.stages.empty() && m.stages[0].name == "coarse") {
-    json["bound_us"] = Predict(report.local->levels, report.local->streamed, m.stages).micros;
-    json["us_per_query"] = m.MicrosPerQuery();
-  }
-  if (m.stages.empty()) return json;
-  json["stages"] = Json::array();
-  for (const StageMean& stage : m.stages) {
-    json["stages"].push_back({{"name", stage.name},
-                              {"dim", stage.dim},
-                              {"in", stage.in},
-                              {"out", stage.out},
-                              {"bytes", stage.bytes},
-                              {"multiply_adds", stage.multiply_adds},
-                              {"us", stage.micros}});
-  }
-  return json;
-}
-
 }  // namespace
 
 std::string BenchText(const BenchReport& report) {
@@ -273,87 +266,6 @@ std::string BenchText(const BenchReport& report) {
     if (!part.empty()) absl::StrAppend(&text, "\n", part);
   }
   return text;
-}
-
-std::string BenchSummary(const std::vector<BenchReport>& reports) {
-  std::vector<std::string> baselines;
-  for (const BenchReport& report : reports) {
-    for (const EngineFacts& engine : report.engines) {
-      if (engine.name != "nestor" &&
-          std::find(baselines.begin(), baselines.end(), engine.name) == baselines.end()) {
-        baselines.push_back(engine.name);
-      }
-    }
-  }
-  const auto cell = [](const Measurement* m) {
-    return m == nullptr ? std::string("-")
-                        : absl::StrFormat("%s (%.3f)", Number(m->qps), m->recall);
-  };
-  std::string text = "| set | recall >= | nestor QPS (recall) |";
-  std::string line = "|---|---|---|";
-  for (const std::string& name : baselines) {
-    absl::StrAppend(&text, " ", name, " | ratio |");
-    line += "---|---|";
-  }
-  absl::StrAppend(&text, " plan |\n", line, "---|\n");
-  for (const BenchReport& report : reports) {
-    for (const AtRecall& at : report.comparison.at_recalls) {
-      const auto find = [&](const std::string& name) -> const Measurement* {
-        for (const Measurement& m : at.fastest) {
-          if (m.engine == name) return &m;
-        }
-        return nullptr;
-      };
-      const Measurement* nestor = find("nestor");
-      absl::StrAppend(&text, "| ", report.set, " | ", absl::StrFormat("%.2f", at.recall), " | ",
-                      cell(nestor), " |");
-      for (const std::string& name : baselines) {
-        const Measurement* other = find(name);
-        absl::StrAppend(&text, " ", cell(other), " | ",
-                        nestor && other ? Ratio(nestor->qps / other->qps) : "-", " |");
-      }
-      absl::StrAppend(&text, " ", nestor ? nestor->plan : "-", " |\n");
-    }
-    const std::optional<Measurement>& unnamed = report.comparison.default_plan;
-    if (!unnamed) continue;
-    absl::StrAppend(&text, "| ", report.set, " | no plan | ", cell(&*unnamed), " |");
-    for (size_t i = 0; i < baselines.size(); ++i) text += " - | - |";
-    absl::StrAppend(&text, " ", unnamed->plan, " |\n");
-  }
-  return text;
-}
-
-std::string MachineText() {
-  std::string model = "unknown CPU";
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);) {
-    const std::pair<std::string, std::string> field = absl::StrSplit(line, absl::MaxSplits(':', 1));
-    if (absl::StripAsciiWhitespace(field.first) != "model name") continue;
-    model = std::string(absl::StripAsciiWhitespace(field.second));
-    break;
-  }
-  return absl::StrCat(model, ", ", std::max(1u, std::thread::hardware_concurrency()), " CPUs, ",
-                      Name(ActiveKernels().level));
-}
-
-std::vector<Json> BenchJson(const BenchReport& report) {
-  std::vector<Json> lines;
-  const Comparison& comparison = report.comparison;
-  for (const AtRecall& at : comparison.at_recalls) {
-    for (const Measurement& m : at.fastest) {
-      lines.push_back(RowJson(report, m));
-      lines.back()["target"] = at.recall;
-    }
-  }
-  if (comparison.default_plan) lines.push_back(RowJson(report, *comparison.default_plan));
-  for (const Measurement& m : comparison.plans) lines.push_back(RowJson(report, m));
-  for (const auto* frontier : {&comparison.frontier, &comparison.baseline_frontiers}) {
-    for (const Measurement& m : *frontier) {
-      lines.push_back(RowJson(report, m));
-      lines.back()["frontier"] = true;
-    }
-  }
-  return lines;
 }
 
 }  // namespace nestor

@@ -57,6 +57,13 @@ class Costs {
   std::string plan_;
 };
 
+std::string GraphText(const v1::IndexSpec& spec) {
+  const v1::GraphSpec& graph = spec.graph();
+  return spec.has_graph() ? absl::StrCat(" graph=", graph.dim(), ":", graph.degree(), ":",
+                                         graph.ef_construction())
+                          : "";
+}
+
 // Scores are exact, and may count towards recall, after an exact search or a rescore.
 bool ScoresAreExact(bool exact, bool has_plan, const v1::Plan& plan) {
   return exact || !has_plan || plan.rescore();
@@ -100,19 +107,28 @@ absl::StatusOr<std::unique_ptr<ServerEngine>> ServerEngine::Connect(Client& clie
                                     {"map", memory.map()},
                                     {"sequences", memory.seqs()},
                                     {"exact_vectors", memory.exact_vectors()},
-                                    {"model", memory.centroids()}},
+                                    {"model", memory.centroids()},
+                                    {"graph", memory.graph()}},
                     .index = absl::StrCat("collection ", collection, ": lists=", built.lists(),
                                           " coarse_dim=", built.spec().coarse_dim(),
                                           " shells=", absl::StrJoin(built.spec().shells(), ","),
                                           " codec=", ToName(built.spec().shell_codec()),
-                                          " unbuilt=", built.unbuilt())};
+                                          GraphText(built.spec()), " unbuilt=", built.unbuilt())};
+  if (built.spec().has_graph()) {
+    const v1::GraphSpec& graph = built.spec().graph();
+    engine->facts_.graph = {graph.dim(), graph.degree(), graph.ef_construction()};
+  }
   return engine;
 }
 
 PlanSpace ServerEngine::Space(uint32_t k) const {
   std::vector<uint32_t> shells(index_.spec().shells().begin(), index_.spec().shells().end());
   if (shells.empty()) shells.push_back(set_.dim());
-  return PlanSpaceOf(set_.nesting(), shells, index_.lists(), k);
+  const v1::IndexSpec& spec = index_.spec();
+  return PlanSpaceOf(set_.nesting(), shells,
+                     {.lists = spec.no_lists() ? 0 : index_.lists(),
+                      .graph_dim = spec.has_graph() ? spec.graph().dim() : 0},
+                     k);
 }
 
 absl::StatusOr<EnginePass> ServerEngine::Run(const std::string& setting,

@@ -16,6 +16,7 @@ namespace nestor {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::FloatEq;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -35,25 +36,35 @@ BenchReport SomeReport() {
                      .index_bytes = {{"first_shell", 128000},
                                      {"later_shells", 640000},
                                      {"norms_scales", 48000},
-                                     {"exact_vectors", 1536000}},
-                     .build_s = 0.5,
-                     .index = "lists=8"},
+                                     {"exact_vectors", 1536000},
+                                     {"graph", 500000}},
+                     .build_s = 2,
+                     .build_phases = {{"train", 0.5}, {"link", 1.5}},
+                     .index = "lists=8",
+                     .graph = GraphSpec{384, 28, 200}},
                     {.name = "hnswlib", .index_bytes = {{"vectors", 5}}, .build_s = 2.0}};
   Measurement fast = Measured(0.96, 50000, "coarse=64:8,scan=128:20,rescore");
   fast.k = 10;
+  fast.source = Source::kLists;
   fast.half = Half::kOdd;
   fast.queries = 10;
   fast.passes = 5;
   fast.accuracy_1nn = 0.5;
   fast.stages = {{.name = "coarse", .dim = 64, .in = 8, .bytes = 600, .multiply_adds = 512},
                  {.name = "scan", .dim = 128, .in = 100, .bytes = 13600, .multiply_adds = 12800}};
+  Measurement graph = fast;
+  graph.qps = 80000;
+  graph.plan = graph.setting = "graph=384:50:0.1,rescore";
+  graph.source = Source::kGraph;
+  graph.stages = {{.name = "graph", .dim = 384, .in = 100, .bytes = 40000, .multiply_adds = 38400}};
   Measurement slow = Measured(0.97, 20000, "ef=64");
   slow.engine = "hnswlib";
-  report.comparison.at_recalls = {{0.95, {fast, slow}}, {0.99, {slow}}};
+  report.comparison.sources = {Source::kLists, Source::kGraph};
+  report.comparison.at_recalls = {{0.95, {fast, graph, slow}}, {0.99, {slow}}};
   report.comparison.default_plan = fast;
   report.comparison.default_plan->setting = "default";
   report.comparison.default_plan->qps = 30000;
-  report.comparison.frontier = {fast};
+  report.comparison.frontier = {fast, graph};
   report.local =
       LocalFigures{.levels = {{.name = "L2", .bytes = ~uint64_t{0}, .bytes_per_second = 50e9}},
                    .streamed = {.coarse_per_dim = 8, .scan_per_dim = 1000}};
@@ -62,11 +73,11 @@ BenchReport SomeReport() {
 
 TEST(BenchReport, JsonHasTheNamedKeys) {
   const std::vector<Json> lines = BenchJson(SomeReport());
-  ASSERT_THAT(lines, SizeIs(5));  // 3 chosen, 1 default, 1 frontier
+  ASSERT_THAT(lines, SizeIs(7));  // 4 chosen, 1 default, 2 frontier
   for (const Json& line : lines) {
-    for (const char* key :
-         {"set", "engine", "plan", "k", "recall", "qps", "p50_us", "p99_us", "bytes_per_query",
-          "multiply_adds", "index_bytes", "build_s", "threads", "target", "default", "frontier"}) {
+    for (const char* key : {"set", "engine", "source", "plan", "k", "recall", "qps", "p50_us",
+                            "p99_us", "bytes_per_query", "multiply_adds", "index_bytes", "build_s",
+                            "threads", "target", "default", "frontier"}) {
       EXPECT_TRUE(line.contains(key)) << key << " in " << line;
     }
     EXPECT_THAT(ToLine(line), Not(HasSubstr("\n")));
@@ -76,24 +87,39 @@ TEST(BenchReport, JsonHasTheNamedKeys) {
   EXPECT_EQ(lines[0]["target"], 0.95);
   EXPECT_EQ(lines[0]["accuracy_1nn"], 0.5);
   EXPECT_EQ(lines[0]["index_bytes"]["later_shells"], 640000);
-  EXPECT_EQ(lines[0]["build_s"], 0.5);
+  EXPECT_EQ(lines[0]["build_s"], 2);
   EXPECT_EQ(lines[0]["half"], "odd");
   // What a baseline does not count is null.
-  EXPECT_TRUE(lines[1]["bytes_per_query"].is_null());
-  EXPECT_TRUE(lines[1]["multiply_adds"].is_null());
-  EXPECT_EQ(lines[1]["plan"], "ef=64");
-  EXPECT_EQ(lines[3]["default"], true);
-  EXPECT_TRUE(lines[3]["target"].is_null());
-  EXPECT_EQ(lines[4]["frontier"], true);
+  EXPECT_TRUE(lines[2]["bytes_per_query"].is_null());
+  EXPECT_TRUE(lines[2]["multiply_adds"].is_null());
+  EXPECT_TRUE(lines[2]["source"].is_null());
+  EXPECT_EQ(lines[2]["plan"], "ef=64");
+  for (const int graph : {1, 6}) {
+    EXPECT_EQ(lines[graph]["engine"], "nestor");
+    EXPECT_EQ(lines[graph]["source"], "graph");
+    EXPECT_FALSE(lines[graph].contains("bound_us")) << "the model is of the lists";
+  }
+  EXPECT_EQ(lines[0]["source"], "lists");
+  EXPECT_EQ(lines[4]["default"], true);
+  EXPECT_TRUE(lines[4]["target"].is_null());
+  EXPECT_EQ(lines[5]["frontier"], true);
 }
 
 TEST(BenchReport, TextShowsRatiosMemoryAndBounds) {
   const std::string text = BenchText(SomeReport());
   EXPECT_THAT(text, HasSubstr("== made up: 1,000 x 768, l2, 20 queries, k 10, 1 thread\n"));
   EXPECT_THAT(text, HasSubstr("shells, norms and scales 816 (within 1.15 x (D + 64) = 957)"));
-  EXPECT_THAT(text, HasSubstr("2.50x"));            // 50,000 beside hnswlib's 20,000
-  EXPECT_THAT(text, HasSubstr("none reaches it"));  // Nestor at 0.99
-  EXPECT_THAT(text, HasSubstr("at 0.60 of the QPS of the fastest plan with 0.95"));
+  EXPECT_THAT(text, HasSubstr("graph 500 (within graph dim + 4 x links + 32 = 528)"));
+  EXPECT_THAT(text, HasSubstr("; built in 2.00 s (train 0.50 s, link 1.50 s)\n"));
+  EXPECT_THAT(text, HasSubstr("nestor lists is  nestor graph is"));
+  EXPECT_THAT(text, HasSubstr("2.50x"));  // 50,000 beside hnswlib's 20,000
+  EXPECT_THAT(text, HasSubstr("4.00x"));  // the graph's 80,000
+  EXPECT_THAT(text, HasSubstr("1.60x"));  // 80,000 beside the lists'
+  EXPECT_THAT(text, ContainsRegex("0.99 +nestor lists +none reaches it"));
+  EXPECT_THAT(text, ContainsRegex("0.99 +nestor graph +none reaches it"));
+  EXPECT_THAT(text, HasSubstr("frontier of the sweep of lists, even queries, recall@10 >= 0.8:\n"));
+  EXPECT_THAT(text, HasSubstr("frontier of the sweep of graph, even queries, recall@10 >= 0.8:\n"));
+  EXPECT_THAT(text, HasSubstr("at 0.38 of the QPS of the fastest plan with 0.95"));
   // 2.5 x 14,200 bytes / 50 GB/s + 12 us = 12.7 us; 50,000 QPS are 20 us.
   EXPECT_THAT(text, HasSubstr("12.7"));
   EXPECT_THAT(text, AllOf(HasSubstr("20.0"), HasSubstr("above")));
@@ -102,18 +128,22 @@ TEST(BenchReport, TextShowsRatiosMemoryAndBounds) {
 TEST(BenchReport, SummaryHasALinePerSetAndRecall) {
   const std::string text = BenchSummary({SomeReport(), SomeReport()});
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2 + 2 * 3);
-  EXPECT_THAT(text,
-              HasSubstr("| set | recall >= | nestor QPS (recall) | hnswlib | ratio | plan |"));
-  EXPECT_THAT(text, HasSubstr("| made up | 0.95 | 50,000 (0.960) | 20,000 (0.970) | 2.50x | "
-                              "coarse=64:8,scan=128:20,rescore |"));
-  EXPECT_THAT(text, HasSubstr("| made up | 0.99 | - | 20,000 (0.970) | - | - |"));
-  EXPECT_THAT(text, HasSubstr("| made up | no plan | 30,000 (0.960) | - | - |"));
+  EXPECT_THAT(text, HasSubstr("| set | recall >= | lists QPS (recall) | graph QPS (recall) | "
+                              "hnswlib QPS (recall) | lists is | graph is | lists plan | graph "
+                              "plan |\n| --- | --- |"));
+  EXPECT_THAT(text, HasSubstr("| made up | 0.95 | 50,000 (0.960) | 80,000 (0.960) | "
+                              "20,000 (0.970) | 2.50x | 4.00x | coarse=64:8,scan=128:20,rescore | "
+                              "graph=384:50:0.1,rescore |"));
+  EXPECT_THAT(text, HasSubstr("| made up | 0.99 | - | - | 20,000 (0.970) | - | - | - | - |"));
+  EXPECT_THAT(text, HasSubstr("| made up | no plan | 30,000 (0.960) | - | - | - | - | "
+                              "coarse=64:8,scan=128:20,rescore | - |"));
   EXPECT_THAT(MachineText(), HasSubstr(" CPUs, "));
 }
 
 TEST(BenchReport, TextOfGivenPlansDoesNotBlameNestorForTargets) {
   BenchReport report = SomeReport();
   report.comparison.plans = {report.comparison.at_recalls[0].fastest[0]};
+  report.comparison.sources.clear();
   EXPECT_THAT(BenchText(report), Not(HasSubstr("none reaches it")));
 }
 

@@ -50,10 +50,12 @@ class FakeEngine : public Engine {
                   return status;
                 });
     if (!pass.ok()) return pass.status();
-    return EnginePass{.pass = *std::move(pass), .plan = setting};
+    return EnginePass{.pass = *std::move(pass),
+                      .plan = setting == "default" ? default_plan : setting};
   }
 
   std::vector<std::string> runs;
+  std::string default_plan = "default";  // what it stands for
 
  private:
   EngineFacts facts_;
@@ -90,7 +92,7 @@ TEST(Compare, ChoosesOnTheEvenAndReportsOnTheOddQueries) {
     if (setting == "ef=14") return query % 2 == 0 ? 2 : 9;
     return 1;
   });
-  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 256, 512, 768}, 100, 10);
+  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 256, 512, 768}, {.lists = 100}, 10);
   const absl::StatusOr<Comparison> result =
       Compare(*set, {&nestor, &other}, space,
               {.recalls = {0.2, 0.5}, .random_plans = 5, .passes = 3, .min_runs = 1});
@@ -117,14 +119,15 @@ TEST(Compare, MeasuresTheFrontierAgain) {
   FakeEngine nestor("nestor", [](const std::string& setting, uint32_t) -> uint32_t {
     return setting == "default" || ParsePlan(setting)->coarse.probes < 10 ? 8 : 9;
   });
-  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, 100, 10);
+  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, {.lists = 100}, 10);
   const absl::StatusOr<Comparison> result =
       Compare(*set, {&nestor}, space, {.recalls = {0.85}, .random_plans = 30, .min_runs = 1});
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_FALSE(result->frontier.empty());
   for (const Measurement& m : result->frontier) {
     EXPECT_EQ(m.half, Half::kEven);
-    EXPECT_EQ(m.passes, 3);
+    EXPECT_EQ(m.passes, 5);
+    EXPECT_EQ(m.source, Source::kLists);
   }
   for (size_t i = 1; i < result->frontier.size(); ++i) {
     EXPECT_LT(result->frontier[i - 1].recall, result->frontier[i].recall);
@@ -132,10 +135,43 @@ TEST(Compare, MeasuresTheFrontierAgain) {
   }
 }
 
+TEST(Compare, SweepsListsAndGraphApart) {
+  const std::unique_ptr<Dataset> set = Sample();
+  // Both sources reach 0.85; the default plan is one of the graph's and reaches 0.95 alone.
+  const std::string kDefault = "graph=384:77:0.2,rescore";
+  FakeEngine nestor("nestor", [&](const std::string& setting, uint32_t) -> uint32_t {
+    return setting == kDefault ? 10 : 9;
+  });
+  nestor.default_plan = kDefault;
+  FakeEngine other("hnswlib", [](const std::string&, uint32_t) -> uint32_t { return 9; });
+  const PlanSpace space =
+      PlanSpaceOf(set->nesting(), {128, 768}, {.lists = 100, .graph_dim = 384}, 10);
+  const absl::StatusOr<Comparison> result =
+      Compare(*set, {&nestor, &other}, space,
+              {.recalls = {0.85, 0.95}, .random_plans = 10, .passes = 1, .min_runs = 1});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->sources, ElementsAre(Source::kLists, Source::kGraph));
+  ASSERT_THAT(result->at_recalls, SizeIs(2));
+  const std::vector<Measurement>& both = result->at_recalls[0].fastest;
+  ASSERT_THAT(both, SizeIs(3));
+  EXPECT_EQ(both[0].source, Source::kLists);
+  EXPECT_THAT(both[0].plan, HasSubstr("coarse="));
+  EXPECT_EQ(both[1].source, Source::kGraph);
+  EXPECT_THAT(both[1].plan, HasSubstr("graph=384:"));
+  EXPECT_EQ(both[2].engine, "hnswlib");
+  EXPECT_EQ(both[2].source, std::nullopt);
+  // The default plan takes part in the choice.
+  ASSERT_THAT(result->at_recalls[1].fastest, SizeIs(1));
+  EXPECT_EQ(result->at_recalls[1].fastest[0].plan, kDefault);
+  EXPECT_THAT(nestor.runs, Contains("nestor " + kDefault + " even"));
+  EXPECT_THAT(result->frontier, Contains(Field(&Measurement::source, Source::kLists)));
+  EXPECT_THAT(result->frontier, Contains(Field(&Measurement::plan, kDefault)));
+}
+
 TEST(Compare, PlansThatAreGivenAreMeasuredOnAllQueries) {
   const std::unique_ptr<Dataset> set = Sample();
   FakeEngine nestor("nestor", ThreeRight);
-  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, 100, 10);
+  const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, {.lists = 100}, 10);
   const absl::StatusOr<Comparison> result =
       Compare(*set, {&nestor}, space, {.plans = {"p", "exact=64"}, .passes = 1, .min_runs = 1});
   ASSERT_TRUE(result.ok()) << result.status();
@@ -179,6 +215,32 @@ TEST(LocalEngine, ReproducesTheSamplesPrefixRecalls) {
   EXPECT_EQ((*good)[2].stages[1].in, 6000);
   EXPECT_EQ((*good)[2].stages[1].multiply_adds, 6000 * 64);
   EXPECT_FALSE(engine->get()->Run("exact=63", {.k = 10}).ok());
+}
+
+TEST(LocalEngine, SearchesTheGraphAlone) {
+  const std::unique_ptr<Dataset> set = Sample();
+  absl::StatusOr<std::unique_ptr<LocalEngine>> engine = LocalEngine::Build(
+      *set, {.spec = {.graph = GraphSpec{.dim = 128, .ef_construction = 40}, .no_lists = true},
+             .threads = 2});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const EngineFacts& facts = (*engine)->facts();
+  EXPECT_EQ(facts.graph, (GraphSpec{128, 28, 40}));
+  EXPECT_THAT(facts.index, HasSubstr("graph=128:28:40"));
+  EXPECT_THAT(facts.index, Not(HasSubstr("lists=")));
+  double seconds = 0;
+  for (const auto& [phase, s] : facts.build_phases) seconds += s;
+  EXPECT_THAT(facts.build_phases, Contains(Field(&std::pair<std::string, double>::first, "link")));
+  EXPECT_LE(seconds, *facts.build_s);
+  const auto measured = MeasureAlternating(
+      *set, {{engine->get(), "graph=128:200:0.2,rescore"}, {engine->get(), "default"}},
+      {.k = 10, .threads = 2}, 1);
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_GT((*measured)[0].recall, 0.9);
+  EXPECT_EQ((*measured)[0].source, Source::kGraph);
+  EXPECT_EQ((*measured)[0].stages[0].name, "graph");
+  EXPECT_EQ((*measured)[1].source, Source::kGraph);
+  EXPECT_EQ((*engine)->Run("coarse=128:4,scan=128:20", {.k = 10}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(Dataset, SaysWhichFilesDoNotFit) {

@@ -1,0 +1,59 @@
+// The plans that a sweep may try: the values that each part may take, random plans, and the steps
+// from one plan to the next. Pure values and functions.
+#ifndef NESTOR_CLIENT_BENCH_PLAN_SPACE_H_
+#define NESTOR_CLIENT_BENCH_PLAN_SPACE_H_
+
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "index/plan.h"
+
+namespace nestor {
+
+// Where a plan's candidates come from.
+enum class Source : uint8_t { kLists, kGraph };
+absl::string_view Name(Source source);  // "lists", "graph"
+Source SourceOf(const Plan& plan);
+// Of a plan's text; nothing for what is no plan ("exact", a baseline's setting).
+std::optional<Source> SourceOfText(absl::string_view plan);
+
+// Ascending values.
+struct PlanSpace {
+  uint32_t dim = 0;  // D
+  std::vector<Source> sources;
+  std::vector<uint32_t> coarse_dims;
+  std::vector<uint32_t> probes;
+  std::vector<uint32_t> scan_dims;
+  std::vector<uint32_t> refine_dims;
+  std::vector<uint32_t> keeps;
+  uint32_t graph_dim = 0;
+  std::vector<uint32_t> efs;
+  std::vector<float> margins;
+};
+
+// What an index can run.
+struct PlanSources {
+  uint32_t lists = 0;      // 0 = none
+  uint32_t graph_dim = 0;  // 0 = no graph
+};
+
+// Lists: nesting dims from 32 on; scans up to and including the second shell; probes up to the
+// number of lists; keeps from k to 40 k. Graph: pools from k to 100 k, keeps to 4 k.
+PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
+                      const PlanSources& sources, uint32_t k);
+
+Plan RandomPlan(const PlanSpace& space, Source source, std::mt19937_64& random);
+
+// The most thorough plan of the space.
+Plan DearestPlan(const PlanSpace& space, Source source);
+
+// Plans that differ from `plan` in one step of one part. All are valid.
+std::vector<Plan> Neighbours(const PlanSpace& space, const Plan& plan);
+
+}  // namespace nestor
+
+#endif  // NESTOR_CLIENT_BENCH_PLAN_SPACE_H_
