@@ -84,7 +84,7 @@ TEST_F(BadInputTest, Search) {
            "\"x\""},
           {[](R* r) { r->mutable_exact()->set_dim(3); }, StatusCode::INVALID_ARGUMENT, "exact.dim",
            "3"},
-          {[](R* r) { r->mutable_plan(); }, StatusCode::INVALID_ARGUMENT, "plan.lists",
+          {[](R* r) { r->mutable_plan(); }, StatusCode::INVALID_ARGUMENT, "plan.first",
            "must be set"},
           {[&](R* r) {
              set_plan(r, [](v1::Plan* p) { p->mutable_lists()->mutable_coarse()->set_dim(5); });
