@@ -27,6 +27,7 @@ class NodePool {
   }
 
   size_t size() const { return size_; }
+  size_t results() const { return size_ - invisible_; }  // visible ones
   uint32_t node(size_t i) const { return nodes_[i] & kNumber; }
   float distance(size_t i) const { return distances_[i]; }
   bool visible(size_t i) const { return (nodes_[i] & kInvisible) == 0; }

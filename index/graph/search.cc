@@ -6,7 +6,7 @@ namespace nestor {
 
 GraphSearch::GraphSearch(const NodeStore& nodes, const EntryTable& entries, const NodeRows* rows,
                          const GraphQuery& query, GraphScratch* scratch)
-    : nodes_(nodes), rows_(rows), query_(query), scratch_(*scratch) {
+    : nodes_(nodes), entries_(entries), rows_(rows), query_(query), scratch_(*scratch) {
   scratch_.pool.Clear(query.ef);
   scratch_.visited.Clear(nodes.limit());
   // Collect writes one behind the last.
@@ -47,7 +47,7 @@ bool GraphSearch::Gather() {
   for (uint32_t i = 0; i < kBeam; ++i) {
     const uint32_t node = scratch_.pool.TakeNext(bound);
     if (node == kNoNode) {
-      if (i == 0) return false;
+      if (i == 0) return Widen();
       break;
     }
     ++expanded_;
@@ -62,11 +62,23 @@ bool GraphSearch::Gather() {
   return true;
 }
 
+bool GraphSearch::Widen() {
+  if (widened_ || scratch_.pool.results() >= std::max(query_.k, 1u)) return false;
+  widened_ = true;
+  for (const uint32_t node : entries_.Nearest(query_.point, ~uint32_t{0}, &scratch_.entries)) {
+    Collect(node);
+  }
+  Prefetch();
+  return fresh_ > 0;
+}
+
 bool GraphSearch::Visible(const NodeTail& tail) const {
   const uint32_t state = tail.state.load(std::memory_order_acquire);
   if (rows_ == nullptr) return state < NodeTail::kDead;
   if (tail.slot == query_.skip_slot) return false;
-  return state <= query_.state || rows_->Visible(tail.slot, query_.snapshot);
+  // What does not fit says nothing, neither here nor there.
+  if (state < NodeTail::kLookUp && state <= query_.state) return true;
+  return rows_->Visible(tail.slot, query_.snapshot);
 }
 
 void GraphSearch::Score() {

@@ -4,6 +4,7 @@
 #ifndef NESTOR_INDEX_GRAPH_SEARCH_H_
 #define NESTOR_INDEX_GRAPH_SEARCH_H_
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -64,8 +65,11 @@ class GraphSearch {
   uint64_t expanded() const { return expanded_; }
   // Only nodes nearer than this can be results, or lead to them.
   float Bound(float margin) const {
-    return margin > 0 ? scratch_.pool.Kth(query_.k) * (1 + margin)
-                      : std::numeric_limits<float>::infinity();
+    if (!(margin > 0)) return std::numeric_limits<float>::infinity();
+    // Below 0 lies what rounding makes of equal vectors, and under DOT what is longer than M
+    // (space.h): the bound must lie beyond it all the same.
+    const float kth = scratch_.pool.Kth(query_.k);
+    return kth + margin * std::fabs(kth);
   }
 
  private:
@@ -77,13 +81,17 @@ class GraphSearch {
   // Takes a node among those to score, if this search has not met it yet.
   void Collect(uint32_t node);
   void Prefetch();
+  // Starts from all entries, once, where those nearest led to dead rows only.
+  bool Widen();
   bool Visible(const NodeTail& tail) const;
 
   const NodeStore& nodes_;
+  const EntryTable& entries_;
   const NodeRows* const rows_;
   const GraphQuery& query_;
   GraphScratch& scratch_;
   const Kernels& kernels_ = ActiveKernels();
+  bool widened_ = false;
   uint32_t fresh_ = 0;
   uint64_t scored_ = 0;
   uint64_t expanded_ = 0;
