@@ -174,20 +174,29 @@ void Oracle::CheckSearch(const Engine& engine) const {
     EXPECT_EQ(reply.hits[0].id, MakeId(spec_.id_kind, probe));
   }
 
-  // Every list probed and everything kept, then rescored: the same.
-  Plan plan;
-  plan.coarse = {spec_.schema.nesting[0], kMaxProbes};
-  plan.scan = {spec_.schema.nesting[0], kMaxLimit};
-  plan.rescore = true;
-  request.how = plan;
-  SearchReply planned;
-  const absl::Status also = view->Search(request, nullptr, &planned);
-  ASSERT_TRUE(also.ok()) << also;
-  ASSERT_EQ(planned.hits.size(), reply.hits.size());
-  for (size_t i = 0; i < reply.hits.size(); ++i) {
-    ASSERT_EQ(planned.hits[i].id, reply.hits[i].id) << i;
-    ASSERT_EQ(planned.hits[i].score, reply.hits[i].score) << i;
-    ASSERT_EQ(planned.hits[i].attributes, reply.hits[i].attributes) << i;
+  // Every list probed, or the whole graph searched, and everything kept, then rescored: the same.
+  const IndexSpec index = engine.GetIndex(spec_.name)->spec;
+  std::vector<Plan> plans;
+  if (!index.no_lists) {
+    Plan& lists = plans.emplace_back();
+    lists.coarse = {spec_.schema.nesting[0], kMaxProbes};
+    lists.scan = {spec_.schema.nesting[0], kMaxLimit};
+  }
+  if (index.graph.has_value()) {
+    plans.emplace_back().graph = {.dim = index.graph->dim, .ef = kMaxEf};
+  }
+  for (Plan& plan : plans) {
+    plan.rescore = true;
+    request.how = plan;
+    SearchReply planned;
+    const absl::Status also = view->Search(request, nullptr, &planned);
+    ASSERT_TRUE(also.ok()) << also;
+    ASSERT_EQ(planned.hits.size(), reply.hits.size()) << FormatPlan(plan);
+    for (size_t i = 0; i < reply.hits.size(); ++i) {
+      ASSERT_EQ(planned.hits[i].id, reply.hits[i].id) << FormatPlan(plan) << " hit " << i;
+      ASSERT_EQ(planned.hits[i].score, reply.hits[i].score) << i;
+      ASSERT_EQ(planned.hits[i].attributes, reply.hits[i].attributes) << i;
+    }
   }
 }
 

@@ -1,0 +1,233 @@
+// Collections with a graph: the graph answers as brute force does, beside writes, after repairs,
+// restarts and power losses.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "index/base/mutex.h"
+#include "rocksdb/env.h"
+#include "server/storage/keys.h"
+#include "server/storage/store.h"
+#include "tests/server/engine/engine_testutil.h"
+#include "tests/server/fault_file_system.h"
+
+namespace nestor {
+namespace {
+
+class GraphEngineTest : public ::testing::TestWithParam<ExactVectors> {
+ protected:
+  GraphEngineTest() : spec_(MakeSpec(Metric::kCosine, Dtype::kF32)) {
+    spec_.index.exact_vectors = GetParam();
+    options_.data_dir = dir_.path();
+    options_.log = [this](Severity, absl::string_view text) {
+      MutexLock lock(&mutex_);
+      log_.emplace_back(text);
+    };
+  }
+
+  void Start() {
+    engine_ = OpenOrDie(options_);
+    ASSERT_TRUE(engine_->CreateCollection(spec_).ok());
+    oracle_.emplace(engine_->GetCollection("docs")->spec);
+  }
+  void Restart() {
+    engine_.reset();
+    engine_ = OpenOrDie(options_);
+  }
+  void BuildGraph(bool no_lists) {
+    IndexSpec index;
+    index.exact_vectors = GetParam();
+    index.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 40};
+    index.no_lists = no_lists;
+    const Operation built = Await(*engine_, *engine_->BuildIndex("docs", index));
+    ASSERT_EQ(built.state, OperationState::kSucceeded) << built.error;
+  }
+
+  SearchReply Search(const std::vector<float>& query, const SearchHow& how) {
+    SearchReply reply;
+    const absl::StatusOr<SearchView> view = engine_->Pin("docs");
+    EXPECT_TRUE(view.ok()) << view.status();
+    SearchRequest request;
+    request.query = std::span<const float>(query);
+    request.how = how;
+    const absl::Status status = view->Search(request, nullptr, &reply);
+    EXPECT_TRUE(status.ok()) << status;
+    return reply;
+  }
+  // The oracle searches the graph with a pool for all rows: it must hold every row, once.
+  void Check() { oracle_->Check(*engine_); }
+
+  int Logged(absl::string_view text) {
+    MutexLock lock(&mutex_);
+    int count = 0;
+    for (const std::string& line : log_) count += absl::StrContains(line, text) ? 1 : 0;
+    return count;
+  }
+  // The keeper's thread works on its own time.
+  void AwaitLog(absl::string_view text) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (Logged(text) == 0 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    ASSERT_GT(Logged(text), 0) << text;
+  }
+
+  TempDir dir_;
+  EngineOptions options_;
+  CollectionSpec spec_;
+  std::optional<Oracle> oracle_;
+  std::unique_ptr<Engine> engine_;
+  Mutex mutex_;
+  std::vector<std::string> log_;
+};
+
+TEST_P(GraphEngineTest, HoldsEveryRowThroughWritesAndRestarts) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 1500, 1);
+  BuildGraph(/*no_lists=*/false);
+  Check();
+  EXPECT_TRUE(Search(oracle_->VectorOf(1, 1), UseDefaultPlan{}).stages[0].name ==
+              absl::string_view("graph"));
+  oracle_->Upsert(engine_.get(), 1400, 300, 2);
+  oracle_->Delete(engine_.get(), 100, 50);
+  Check();
+  Restart();
+  EXPECT_EQ(Logged("graph: inserted 0 rows again"), 1) << "shutdown stored what changed";
+  Check();
+  oracle_->Upsert(engine_.get(), 3000, 100, 3);
+  Check();
+  oracle_->Delete(engine_.get(), 0, 4000);
+  Check();
+  Restart();
+  Check();
+  oracle_->Upsert(engine_.get(), 0, 30, 4);
+  Check();
+}
+
+TEST_P(GraphEngineTest, AloneItAnswersToo) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 1200, 1);
+  BuildGraph(/*no_lists=*/true);
+  Check();
+  EXPECT_EQ(engine_->GetIndex("docs")->unbuilt, 0u);
+  EXPECT_EQ(engine_->GetIndex("docs")->memory.first_shell, 0u) << "the prefix is kept once";
+  EXPECT_GT(engine_->GetIndex("docs")->memory.graph, 0u);
+  oracle_->Upsert(engine_.get(), 1100, 300, 2);
+  Restart();
+  Check();
+}
+
+TEST_P(GraphEngineTest, BuiltEmptyItTakesRows) {
+  Start();
+  BuildGraph(/*no_lists=*/true);
+  Check();
+  oracle_->Upsert(engine_.get(), 0, 400, 1);
+  Check();
+  Restart();
+  Check();
+}
+
+TEST_P(GraphEngineTest, DeadNodesAreTakenOutAndUsedAgain) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 2000, 1);
+  BuildGraph(/*no_lists=*/false);
+  const uint64_t before = engine_->GetIndex("docs")->memory.graph;
+  for (int round = 0; round < 4; ++round) {
+    const int repairs = Logged("repaired the graph");
+    oracle_->Upsert(engine_.get(), 0, 500, 2 + round);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (Logged("repaired the graph") == repairs && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    ASSERT_GT(Logged("repaired the graph"), repairs) << "a fifth of the rows had died";
+    Check();
+  }
+  // 2,000 rows were overwritten; without reuse there would be twice the nodes.
+  EXPECT_LT(engine_->GetIndex("docs")->memory.graph, before * 17 / 10);
+  Restart();
+  Check();
+}
+
+TEST_P(GraphEngineTest, LostBlocksAreMadeAgain) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 1500, 1);
+  BuildGraph(/*no_lists=*/false);
+  engine_.reset();
+  {
+    StoreOptions options;
+    options.data_dir = dir_.path();
+    std::unique_ptr<Store> store = *Store::Open(options);
+    Batch batch(store.get());
+    batch.DeleteRange(Family::kGraphs, GraphBlockKey(1, 1, 3), GraphBlockKey(1, 1, 9));
+    ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
+  }
+  engine_ = OpenOrDie(options_);
+  EXPECT_EQ(Logged("graph: inserted 384 rows again"), 1) << "six blocks of 64 nodes";
+  Check();
+  engine_.reset();
+  {
+    StoreOptions options;
+    options.data_dir = dir_.path();
+    std::unique_ptr<Store> store = *Store::Open(options);
+    Batch batch(store.get());
+    batch.DeleteRange(Family::kGraphs, UidBegin(1), UidBegin(2));
+    ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
+  }
+  engine_ = OpenOrDie(options_);
+  EXPECT_EQ(Logged("graph: inserted 1500 rows again"), 1);
+  Check();
+}
+
+TEST_P(GraphEngineTest, DamageIsNamed) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 300, 1);
+  BuildGraph(/*no_lists=*/false);
+  engine_.reset();
+  {
+    StoreOptions options;
+    options.data_dir = dir_.path();
+    std::unique_ptr<Store> store = *Store::Open(options);
+    Batch batch(store.get());
+    batch.Put(Family::kGraphs, GraphBlockKey(1, 1, 2), "short");
+    ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
+  }
+  const absl::Status status = Engine::Open(options_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(absl::StrContains(status.message(), "block 2 of the graph has 5 bytes")) << status;
+}
+
+TEST_P(GraphEngineTest, PowerLossesLeaveAWholeGraph) {
+  auto fs = std::make_shared<FaultFileSystem>();
+  const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(fs);
+  options_.env = env.get();
+  options_.write_buffer_bytes = 1 << 20;
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 1200, 1);
+  BuildGraph(/*no_lists=*/false);
+  for (int cycle = 0; cycle < 5; ++cycle) {
+    oracle_->Upsert(engine_.get(), cycle * 150, 200, 2 + cycle);
+    oracle_->Delete(engine_.get(), 1000 + cycle * 20, 10);
+    fs->CutPower();
+    engine_.reset();
+    fs->LoseUnsynced();
+    engine_ = OpenOrDie(options_);
+    Check();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, GraphEngineTest,
+                         ::testing::Values(ExactVectors::kMemory, ExactVectors::kStore),
+                         [](const auto& info) {
+                           return info.param == ExactVectors::kMemory ? "memory" : "store";
+                         });
+
+}  // namespace
+}  // namespace nestor
