@@ -18,6 +18,7 @@ constexpr uint32_t kLinkedByOne = 1024;
 
 void Graph::Reserve(uint32_t n) {
   nodes_.Grow(n, /*bulk=*/true);
+  GrowParents();
   squares_.resize(n);
   node_of_slot_.resize(n);
   std::iota(node_of_slot_.begin(), node_of_slot_.end(), 0u);
@@ -28,6 +29,7 @@ void Graph::Reserve(uint32_t slots, StoredGraph stored) {
   space_.largest_norm = stored_->head.largest_norm;
   const auto n = static_cast<uint32_t>(stored_->rows.size());
   nodes_.Grow(n, /*bulk=*/true);
+  GrowParents();
   squares_.resize(n);
   node_of_slot_.assign(slots, kNoNode);
   for (uint32_t node = 0; node < n; ++node) {

@@ -85,16 +85,22 @@ void Graph::Encode(uint32_t node, const float* prefix, bool integral, double* sq
   nodes_.tail(node).scale = scale;
 }
 
+void Graph::GrowParents() {
+  while (parents_.size() < nodes_.limit()) parents_.emplace_back(kNoNode);
+}
+
 absl::StatusOr<uint32_t> Graph::TakeNode() {
   if (!retired_.empty() && retired_.front().last < oldest_.load(std::memory_order_acquire)) {
     const uint32_t node = retired_.front().node;
     retired_.pop_front();
+    SetParent(node, kNoNode);
     return node;
   }
   const uint32_t node = nodes_.limit();
   if (!nodes_.Grow(1, /*bulk=*/false)) {
     return absl::ResourceExhaustedError(absl::StrCat("the graph has used all ", node, " nodes"));
   }
+  GrowParents();
   return node;
 }
 
@@ -177,28 +183,40 @@ void Graph::Link(uint32_t node, bool shared, Writing* writing) {
   for (const uint32_t chosen : writing->chosen) nodes_.PrefetchLinks(nodes_.codes(chosen));
   const auto distances = writing->chooser.Distances(space_.FromNode(nodes_, node), writing->chosen);
   writing->chosen_distances.assign(distances.begin(), distances.end());
-  for (size_t i = 0; i < writing->chosen.size(); ++i) {
-    const Neighbour added{writing->chosen_distances[i], node};
-    if (shared) {
-      MutexLock lock(&locks_[writing->chosen[i] % kLocks]);
-      LinkBack(writing->chosen[i], added, writing);
-    } else {
-      LinkBack(writing->chosen[i], added, writing);
-      MarkChanged(writing->chosen[i]);
+  for (const bool must : {false, true}) {
+    for (size_t i = 0; i < writing->chosen.size(); ++i) {
+      const uint32_t chosen = writing->chosen[i];
+      const Neighbour added{writing->chosen_distances[i], node};
+      if (shared) {
+        MutexLock lock(&locks_[chosen % kLocks]);
+        LinkBack(chosen, added, must, writing);
+      } else if (LinkBack(chosen, added, must, writing)) {
+        MarkChanged(chosen);
+      }
+      if (must && ParentOf(node) != kNoNode) return;
     }
+    // No neighbour found a link back worth it: then the nearest that can.
+    if (ParentOf(node) != kNoNode) return;
   }
+  // All links of all neighbours lead to their children.
+  AddEntry(node);
 }
 
-void Graph::LinkBack(uint32_t node, Neighbour added, Writing* writing) {
+bool Graph::LinkBack(uint32_t node, Neighbour added, bool must, Writing* writing) {
   std::vector<uint32_t>& links = writing->links;
   ReadLinks(node, &links);
-  if (std::find(links.begin(), links.end(), added.node) != links.end()) return;
-  if (links.size() < spec_.degree) {
-    AddLink(node, added.node);
-    return;
+  bool linked = std::find(links.begin(), links.end(), added.node) != links.end();
+  bool changed = false;
+  if (!linked && links.size() < spec_.degree) {
+    linked = changed = AddLink(node, added.node);
+  } else if (!linked) {
+    for (const uint32_t link : links) nodes_.Prefetch(nodes_.codes(link));
+    const auto is_child = [&](uint32_t link) { return ParentOf(link) == node; };
+    linked = changed = writing->chooser.Exchange(node, added, is_child, must, &links);
+    if (changed) SetLinks(node, links);
   }
-  for (const uint32_t link : links) nodes_.Prefetch(nodes_.codes(link));
-  if (writing->chooser.Exchange(node, added, &links)) SetLinks(node, links);
+  if (linked && ParentOf(added.node) == kNoNode) SetParent(added.node, node);
+  return changed;
 }
 
 void Graph::MarkChanged(uint32_t node) {

@@ -7,6 +7,9 @@
 // Links are published one by one; a reader that sees some old and some new ones of a node still
 // sees nodes.
 //
+// Every node but the entries has a parent, a node whose link to it is never given up: so every node
+// can be reached from an entry, however links are exchanged.
+//
 // Repair takes dead nodes out. Such a node is used again once no reader is left that could have met
 // it: the owner says how far back snapshots reach (SetOldest).
 #ifndef NESTOR_INDEX_GRAPH_GRAPH_H_
@@ -113,17 +116,28 @@ class Graph {
 
   // Finds the node's neighbours, links it to them and them to it. `shared`: several threads do.
   void Link(uint32_t node, bool shared, Writing* writing);
-  void LinkBack(uint32_t node, Neighbour added, Writing* writing);
+  // Links back to `added` if that is worth it, or if it `must`. Whether it did; the first node that
+  // does is its parent.
+  bool LinkBack(uint32_t node, Neighbour added, bool must, Writing* writing);
   void SetLinks(uint32_t node, std::span<const uint32_t> links);
   // Adds one link if there is room.
   bool AddLink(uint32_t node, uint32_t link);
   void ReadLinks(uint32_t node, std::vector<uint32_t>* links) const;
-  // Chooses the node's links anew among `candidates` (any order, repeats allowed).
+  // Chooses the node's links anew among `candidates` (any order, repeats allowed); links to its
+  // children stay.
   void Relink(uint32_t node, std::vector<uint32_t>* candidates, Writing* writing);
-  // Links every live node that cannot be reached from the entries; the lock is taken for each.
+  // Walks the graph from the entries, makes whoever leads to a node first its parent, and links the
+  // live nodes that cannot be reached. Holds the lock for short whiles.
   void Mend(Writing* writing);
-  void MendOne(uint32_t node, Writing* writing);
+  // Gives the node a parent and returns it, or makes it an entry.
+  uint32_t MendOne(uint32_t node, Writing* writing);
   void MarkChanged(uint32_t node);
+
+  uint32_t ParentOf(uint32_t node) const { return parents_[node].load(std::memory_order_relaxed); }
+  void SetParent(uint32_t node, uint32_t parent) {
+    parents_[node].store(parent, std::memory_order_relaxed);
+  }
+  void GrowParents();
 
   // Repair, step by step.
   std::vector<uint8_t> NodesToTakeOut(uint64_t* count);
@@ -142,6 +156,7 @@ class Graph {
   mutable Mutex mutex_;  // writers
   std::unique_ptr<Writing> writing_;
   std::vector<uint32_t> node_of_slot_;
+  std::deque<std::atomic<uint32_t>> parents_;  // by node; kNoNode: an entry, or none yet
   // Nodes that were taken out while `last` was the last sequence that the graph knew.
   struct Retired {
     uint32_t node = 0;

@@ -52,32 +52,35 @@ void LinkChooser::Choose(std::span<const Neighbour> candidates, uint32_t degree,
   }
 }
 
-bool LinkChooser::Exchange(uint32_t node, Neighbour added, std::vector<uint32_t>* links) {
+bool LinkChooser::Exchange(uint32_t node, Neighbour added, absl::FunctionRef<bool(uint32_t)> fixed,
+                           bool must, std::vector<uint32_t>* links) {
   const auto to_node = Distances(space_.FromNode(nodes_, node), *links);
   own_.assign(to_node.begin(), to_node.end());
   const auto to_added = Distances(space_.FromNode(nodes_, added.node), *links);
+  const size_t n = links->size();
   // A nearer neighbour leads there already.
-  for (size_t i = 0; i < links->size(); ++i) {
+  for (size_t i = 0; i < n && !must; ++i) {
     if (own_[i] <= added.distance && kPruneAlpha * to_added[i] < added.distance) return false;
   }
-  // It leads to farther neighbours: those go. If there are none, the farthest link goes.
+  // It leads to farther neighbours: those go.
   size_t kept = 0;
-  size_t farthest = 0;
-  for (size_t i = 0; i < links->size(); ++i) {
-    if (own_[i] > own_[farthest]) farthest = i;
-  }
-  const uint32_t farthest_node = (*links)[farthest];
-  const float farthest_distance = own_[farthest];
-  for (size_t i = 0; i < links->size(); ++i) {
-    if (own_[i] > added.distance && kPruneAlpha * to_added[i] < own_[i]) continue;
+  for (size_t i = 0; i < n; ++i) {
+    const bool led_to = own_[i] > added.distance && kPruneAlpha * to_added[i] < own_[i];
+    if (led_to && !fixed((*links)[i])) continue;
+    own_[kept] = own_[i];
     (*links)[kept++] = (*links)[i];
   }
-  if (kept == links->size()) {
-    if (farthest_distance <= added.distance) return false;
-    *std::find(links->begin(), links->end(), farthest_node) = added.node;
+  links->resize(kept);
+  if (kept == n) {
+    // To none: the farthest that may go goes.
+    size_t farthest = n;
+    for (size_t i = 0; i < n; ++i) {
+      if ((farthest == n || own_[i] > own_[farthest]) && !fixed((*links)[i])) farthest = i;
+    }
+    if (farthest == n || (own_[farthest] <= added.distance && !must)) return false;
+    (*links)[farthest] = added.node;
     return true;
   }
-  links->resize(kept);
   links->push_back(added.node);
   return true;
 }

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "index/graph/nodes.h"
 #include "index/graph/space.h"
 #include "index/kernels/kernels.h"
@@ -36,8 +37,9 @@ class LinkChooser {
               std::vector<uint32_t>* chosen);
 
   // Whether `links` of `node`, which are full, change by the new neighbour; if so, `links` become
-  // what they should be.
-  bool Exchange(uint32_t node, Neighbour added, std::vector<uint32_t>* links);
+  // what they should be. Links to `fixed` nodes stay. `must`: it gets in wherever one can go.
+  bool Exchange(uint32_t node, Neighbour added, absl::FunctionRef<bool(uint32_t)> fixed, bool must,
+                std::vector<uint32_t>* links);
 
  private:
   const NodeStore& nodes_;

@@ -2,6 +2,7 @@
 // gives the neighbours of a dead node its neighbours, then filled up, since without that the degree
 // falls and recall with it (shared/reference/performance.md, section 9).
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "index/graph/graph.h"
@@ -29,7 +30,21 @@ void Graph::Relink(uint32_t node, std::vector<uint32_t>* candidates, Writing* wr
             });
   writing->chooser.Choose(writing->candidates, spec_.degree, spec_.degree * 6 / 7,
                           &writing->chosen);
-  SetLinks(node, writing->chosen);
+  // Children that were not chosen: in place of the last that are none.
+  const auto is_child = [&](uint32_t link) { return ParentOf(link) == node; };
+  std::vector<uint32_t>& chosen = writing->chosen;
+  size_t replaceable = chosen.size();
+  for (const uint32_t candidate : *candidates) {
+    if (!is_child(candidate)) continue;
+    if (std::find(chosen.begin(), chosen.end(), candidate) != chosen.end()) continue;
+    if (chosen.size() < spec_.degree) {
+      chosen.push_back(candidate);
+      continue;
+    }
+    while (replaceable > 0 && is_child(chosen[replaceable - 1])) --replaceable;
+    if (replaceable > 0) chosen[--replaceable] = candidate;
+  }
+  SetLinks(node, chosen);
 }
 
 std::vector<uint8_t> Graph::NodesToTakeOut(uint64_t* count) {
@@ -115,35 +130,40 @@ void Graph::Retire(const std::vector<uint8_t>& out) {
 }
 
 void Graph::Mend(Writing* writing) {
-  const uint32_t n = nodes_.limit();
-  std::vector<uint8_t> reached(n, 0);
-  std::vector<uint32_t> queue, links;
-  const auto spread = [&](uint32_t from) {
-    if (from >= n || reached[from] != 0) return;
-    reached[from] = 1;
-    queue.push_back(from);
+  std::vector<uint8_t> reached(nodes_.limit(), 0);
+  std::deque<uint32_t> queue;
+  std::vector<uint32_t> links;
+  const auto reach = [&](uint32_t node, uint32_t parent) {
+    if (node >= reached.size()) reached.resize(nodes_.limit(), 0);
+    if (reached[node] != 0) return;
+    reached[node] = 1;
+    SetParent(node, parent);
+    queue.push_back(node);
+  };
+  const auto spread = [&] {
     while (!queue.empty()) {
-      const uint32_t node = queue.back();
-      queue.pop_back();
-      ReadLinks(node, &links);
-      for (const uint32_t link : links) {
-        if (link >= n || reached[link] != 0) continue;
-        reached[link] = 1;
-        queue.push_back(link);
+      MutexLock lock(&mutex_);
+      for (uint32_t i = 0; i < kNodesAtATime && !queue.empty(); ++i) {
+        const uint32_t node = queue.front();
+        queue.pop_front();
+        ReadLinks(node, &links);
+        for (const uint32_t link : links) reach(link, node);
       }
     }
   };
   {
-    // The lock keeps the table; links may change meanwhile, by which nodes are only gained.
     MutexLock lock(&mutex_);
-    for (uint32_t i = 0; i < entries().count(); ++i) spread(entries().node(i));
+    for (uint32_t i = 0; i < entries().count(); ++i) reach(entries().node(i), kNoNode);
   }
-  for (uint32_t node = 0; node < n; ++node) {
+  spread();
+  for (uint32_t node = 0; node < reached.size(); ++node) {
     if (reached[node] != 0) continue;
-    MutexLock lock(&mutex_);
-    if (!Alive(node)) continue;
-    MendOne(node, writing);
-    spread(node);
+    {
+      MutexLock lock(&mutex_);
+      if (!Alive(node)) continue;
+      reach(node, MendOne(node, writing));
+    }
+    spread();
   }
 }
 
@@ -152,19 +172,23 @@ void Graph::EnsureReachable() {
   Mend(&writing);
 }
 
-void Graph::MendOne(uint32_t node, Writing* writing) {
-  // A search meets only what can be reached: the nearest of that with room for a link.
+uint32_t Graph::MendOne(uint32_t node, Writing* writing) {
+  // A search meets only what can be reached: the nearest of that with a link to give.
   const GraphQuery query{.point = space_.FromNode(nodes_, node), .ef = spec_.ef_construction};
   GraphSearch(nodes_, entries(), nullptr, query, &writing->scratch).Run();
   mended_.fetch_add(1, std::memory_order_relaxed);
   const NodePool& pool = writing->scratch.pool;
   for (size_t i = 0; i < pool.size(); ++i) {
-    if (!pool.visible(i) || pool.node(i) == node) continue;
-    if (!AddLink(pool.node(i), node)) continue;
-    MarkChanged(pool.node(i));
-    return;
+    const uint32_t near = pool.node(i);
+    if (!pool.visible(i) || near == node) continue;
+    SetParent(node, kNoNode);
+    LinkBack(near, {pool.distance(i), node}, /*must=*/true, writing);
+    if (ParentOf(node) == kNoNode) continue;
+    MarkChanged(near);
+    return near;
   }
   AddEntry(node);
+  return kNoNode;
 }
 
 }  // namespace nestor

@@ -221,6 +221,7 @@ TEST_P(GraphEngineTest, PowerLossesLeaveAWholeGraph) {
     engine_ = OpenOrDie(options_);
     Check();
   }
+  engine_.reset();  // before its env
 }
 
 INSTANTIATE_TEST_SUITE_P(Places, GraphEngineTest,
