@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "server/rpc/convert_schema.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/status.h"
@@ -104,8 +105,13 @@ absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema
     case Request::kPlan: {
       absl::StatusOr<Plan> plan = ToPlan(request.plan());
       if (!plan.ok()) return AtField("plan", plan.status());
+      if (plan->graph.has_value() && plan->graph->ef > 0 && plan->graph->ef < request.limit()) {
+        return FieldError("plan.graph.ef",
+                          absl::StrCat(plan->graph->ef, " is below the limit ", request.limit()));
+      }
       const absl::Status valid = ValidatePlan(*plan, schema, request.limit());
-      if (!valid.ok()) return AtField("plan", valid);
+      // Its messages begin with the field.
+      if (!valid.ok()) return FieldError("plan", absl::StripPrefix(valid.message(), "plan: "));
       const absl::Status can_run = CheckBuilt(*plan, built);
       if (!can_run.ok()) return AtField("plan", can_run);
       return SearchHow(*std::move(plan));

@@ -66,7 +66,7 @@ class BadGraphTest : public BadInputTest {
          "ef 0 is outside 1..10000"},
         {[](R* r) { r->mutable_plan()->mutable_graph()->set_ef(10001); }, invalid, "plan",
          "ef 10001 is outside 1..10000"},
-        {[](R* r) { r->mutable_plan()->mutable_graph()->set_ef(9); }, invalid, "plan",
+        {[](R* r) { r->mutable_plan()->mutable_graph()->set_ef(9); }, invalid, "plan.graph.ef",
          "9 is below the limit 10"},
         {[](R* r) { r->mutable_plan()->mutable_graph()->set_margin(-0.5f); }, invalid, "plan",
          "margin -0.5"},
