@@ -1,6 +1,7 @@
 #include "client/bench/plan_space.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -11,6 +12,11 @@ namespace {
 constexpr uint32_t kMinDim = 32;
 // What the graph finds is nearly in order: few rows are worth refining.
 constexpr uint32_t kGraphKeeps = 4;  // x k
+// In a space, where more margin is more thorough, no adaptive stop is the largest; in a plan it is
+// 0.
+constexpr float kNoStop = std::numeric_limits<float>::infinity();
+float ToPlanMargin(float margin) { return margin == kNoStop ? 0 : margin; }
+float ToSpaceMargin(float margin) { return margin == 0 ? kNoStop : margin; }
 
 template <typename T>
 T OneOf(const std::vector<T>& values, std::mt19937_64& random) {
@@ -99,10 +105,22 @@ class Changes {
   }
 
   void OfGraph() {
-    for (uint32_t ef : Steps<uint32_t>(space_.efs, plan_.graph->ef))
-      Add([&](Plan& p) { p.graph->ef = ef; });
-    for (float margin : Steps<float>(space_.margins, plan_.graph->margin))
-      Add([&](Plan& p) { p.graph->margin = margin; });
+    const Plan::GraphStage& now = *plan_.graph;
+    const std::vector<uint32_t> efs = Steps<uint32_t>(space_.efs, now.ef);
+    const float now_margin = ToSpaceMargin(now.margin);
+    const std::vector<float> margins = Steps<float>(space_.margins, now_margin);
+    for (uint32_t ef : efs) Add([&](Plan& p) { p.graph->ef = ef; });
+    for (float margin : margins) Add([&](Plan& p) { p.graph->margin = ToPlanMargin(margin); });
+    // One makes up for the other: along a line of equal recall neither helps alone.
+    for (uint32_t ef : efs) {
+      for (float margin : margins) {
+        if ((ef > now.ef) == (margin > now_margin)) continue;
+        Add([&](Plan& p) {
+          p.graph->ef = ef;
+          p.graph->margin = ToPlanMargin(margin);
+        });
+      }
+    }
   }
 
   void OfRefine(size_t i) {
@@ -177,15 +195,16 @@ PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<ui
   space.efs = Scaled(k, {10,  12,  14,  16,  20,  24,  28,  32,  40,  50,  64,  80,
                          100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000},
                      kMaxEf);
-  space.margins = {0,     0.02f, 0.04f, 0.06f, 0.08f, 0.1f, 0.12f,
-                   0.15f, 0.18f, 0.22f, 0.26f, 0.3f,  0.4f};
+  space.margins = {0.02f, 0.03f, 0.04f, 0.05f, 0.06f, 0.07f, 0.08f, 0.1f,
+                   0.12f, 0.15f, 0.18f, 0.22f, 0.26f, 0.3f,  0.4f,  kNoStop};
   return space;
 }
 
 Plan RandomPlan(const PlanSpace& space, Source source, std::mt19937_64& random) {
   Plan plan;
   if (source == Source::kGraph) {
-    plan.graph = {space.graph_dim, OneOf(space.efs, random), OneOf(space.margins, random)};
+    plan.graph = {space.graph_dim, OneOf(space.efs, random),
+                  ToPlanMargin(OneOf(space.margins, random))};
   } else {
     plan.coarse = {OneOf(space.coarse_dims, random), OneOf(space.probes, random)};
     plan.scan = {OneOf(space.scan_dims, random), OneOf(space.keeps, random)};

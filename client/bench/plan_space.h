@@ -32,7 +32,7 @@ struct PlanSpace {
   std::vector<uint32_t> keeps;
   uint32_t graph_dim = 0;
   std::vector<uint32_t> efs;
-  std::vector<float> margins;
+  std::vector<float> margins;  // the last, infinity, stands for no adaptive stop
 };
 
 // What an index can run.

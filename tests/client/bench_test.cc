@@ -143,6 +143,18 @@ TEST(Sweep, NeighboursAreValidAndDifferent) {
   }
 }
 
+TEST(Sweep, NoAdaptiveStopIsTheMostThoroughMargin) {
+  const PlanSpace space = PlanSpaceOf(kSchema.nesting, {128, 768}, {.graph_dim = 384}, 10);
+  const auto margins = [&](const char* text) {
+    std::set<float> found;
+    for (const Plan& next : Neighbours(space, *ParsePlan(text))) found.insert(next.graph->margin);
+    return found;
+  };
+  EXPECT_THAT(margins("graph=384:100:0.02"), ElementsAre(0.02f, 0.03f));
+  EXPECT_THAT(margins("graph=384:100:0.4"), ElementsAre(0, 0.3f, 0.4f));
+  EXPECT_THAT(margins("graph=384:100"), ElementsAre(0, 0.4f));
+}
+
 // A made-up cost and recall with one best plan: the sweep has to come near it.
 TEST(Sweep, ImprovesToTheFastestPlan) {
   const PlanSpace space = PlanSpaceOf(kSchema.nesting, {128, 256, 768}, {.lists = 500}, 10);
