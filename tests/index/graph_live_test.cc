@@ -158,17 +158,17 @@ TEST(GraphLiveTest, GrowsFromNothing) {
 
 TEST(GraphLiveTest, HalfBuiltAndHalfAppendedIsAsGoodAsBuiltAtOnce) {
   for (Metric metric : kMetrics) {
-    Matrix base = MakeMatrix(SchemaOf(metric), 2400, 1);
+    Matrix base = MakeMatrix(SchemaOf(metric), 1600, 1);
     if (metric == Metric::kDot) ScaleRows(&base, 0.3, 3, 4);
     const Matrix queries = QueriesNear(base, 150, 2);
     const auto whole = BuildOrDie(base, GraphOnly());
-    const auto half = BuildOrDie(Part(base, 0, 1200), GraphOnly());
-    for (size_t i = 1200; i < 2400; ++i) AppendOrDie(half.get(), base, i, i, i);
+    const auto half = BuildOrDie(Part(base, 0, 800), GraphOnly());
+    for (size_t i = 800; i < 1600; ++i) AppendOrDie(half.get(), base, i, i, i);
     for (const char* text :
          {"graph=64:20,refine=100:20,rescore", "graph=64:200:0.15,refine=100:30,rescore"}) {
       const Plan plan = *ParsePlan(text);
-      const double recall = RecallOf(*whole, queries, plan, 10, 2400);
-      EXPECT_GE(RecallOf(*half, queries, plan, 10, 2400), recall - 0.02)
+      const double recall = RecallOf(*whole, queries, plan, 10, 1600);
+      EXPECT_GE(RecallOf(*half, queries, plan, 10, 1600), recall - 0.02)
           << Name(metric) << " " << text << " built at once: " << recall;
     }
   }
@@ -234,6 +234,25 @@ TEST(GraphLiveTest, ADeletedClusterDoesNotHideWhatLiesBehind) {
 
 // --- Rows that differ from those before in ways that have gone wrong ---
 
+TEST(GraphLiveTest, IdenticalRowsAreReachedHoweverManyCome) {
+  for (Metric metric : kMetrics) {
+    const Matrix base = MakeMatrix(SchemaOf(metric), 300, 1);
+    for (bool built : {true, false}) {
+      const auto index =
+          built ? BuildOrDie(base, GraphOnly()) : CreateEmpty(base.schema, GraphOnly());
+      for (uint64_t i = 0; i < 300; ++i) AppendOrDie(index.get(), base, 7, 1000 + i, 2 + i);
+      Searcher search(*index);
+      const auto rows = static_cast<uint32_t>(built ? 600 : 300);
+      for (size_t q : {7u, 8u}) {
+        EXPECT_EQ(
+            search(QueryOf(base.row(q), base.schema, rows, 400), GraphPlan(*index, rows)).size(),
+            rows)
+            << Name(metric) << (built ? " after a build" : " from nothing");
+      }
+    }
+  }
+}
+
 // Under DOT rows longer than all that the graph was built with.
 TEST(GraphLiveTest, LongerRowsThanEverBeforeAreFound) {
   Matrix base = MakeMatrix(SchemaOf(Metric::kDot), 1600, 1);
@@ -272,47 +291,47 @@ TEST(GraphLiveTest, SequencesOfAnySizeWork) {
 
 TEST(GraphLiveTest, RepairTakesDeadNodesOutAndTheirRecordsAreUsedAgain) {
   for (Metric metric : kMetrics) {
-    const Matrix base = MakeMatrix(SchemaOf(metric), 2000, 1);
-    const Matrix later = MakeMatrix(base.schema, 600, 9);
-    const Matrix queries = QueriesNear(base, 100, 2);
+    const Matrix base = MakeMatrix(SchemaOf(metric), 1000, 1);
+    const Matrix later = MakeMatrix(base.schema, 300, 9);
+    const Matrix queries = QueriesNear(base, 60, 2);
     const auto index = BuildOrDie(base, GraphOnly());
     Graph* graph = index->graph();
     ASSERT_NE(graph, nullptr);
     const Plan plan = GraphPlan(*index, 30);
     const double before = RecallOf(*index, queries, plan, 10, 1);
-    for (uint32_t i = 0; i < 600; ++i) index->MarkDead(i * 3, 2 + i);
+    for (uint32_t i = 0; i < 300; ++i) index->MarkDead(i * 3, 2 + i);
     EXPECT_NEAR(graph->DeadShare(), 0.3, 1e-6);
-    // Somebody may still read snapshot 301, before which 300 rows died.
-    graph->SetOldest(301);
+    // Somebody may still read snapshot 151, before which 150 rows died.
+    graph->SetOldest(151);
     absl::StatusOr<uint64_t> out = graph->Repair(nullptr);
     ASSERT_TRUE(out.ok()) << out.status();
-    EXPECT_EQ(*out, 300u);
-    for (uint64_t snapshot : {301u, 400u, 601u}) {
-      ExpectExactAnswers(*index, Part(queries, 0, 5), GraphPlan(*index, 2000), 10, snapshot);
+    EXPECT_EQ(*out, 150u);
+    for (uint64_t snapshot : {151u, 200u, 301u}) {
+      ExpectExactAnswers(*index, Part(queries, 0, 5), GraphPlan(*index, 1000), 10, snapshot);
     }
-    graph->SetOldest(601);
+    graph->SetOldest(301);
     out = graph->Repair(nullptr);
     ASSERT_TRUE(out.ok()) << out.status();
-    EXPECT_EQ(*out, 300u);
+    EXPECT_EQ(*out, 150u);
     EXPECT_EQ(graph->DeadShare(), 0);
     EXPECT_EQ(*graph->Repair(nullptr), 0u);
-    EXPECT_GE(RecallOf(*index, queries, plan, 10, 601), before - 0.01) << Name(metric);
+    EXPECT_GE(RecallOf(*index, queries, plan, 10, 301), before - 0.01) << Name(metric);
     Searcher search(*index);
     EXPECT_EQ(
-        search(QueryOf(queries.row(0), base.schema, 2000, 601), GraphPlan(*index, 2000)).size(),
-        1400u);
+        search(QueryOf(queries.row(0), base.schema, 1000, 301), GraphPlan(*index, 1000)).size(),
+        700u);
 
-    // Once no reader is left that could have met them. Nodes retired at 601 stay until then.
+    // Once no reader is left that could have met them. Nodes retired at 301 stay until then.
     const uint32_t nodes = graph->nodes().limit();
-    graph->SetOldest(602);
-    for (size_t i = 0; i < 600; ++i) AppendOrDie(index.get(), later, i, 5000 + i, 602 + i);
+    graph->SetOldest(302);
+    for (size_t i = 0; i < 300; ++i) AppendOrDie(index.get(), later, i, 5000 + i, 302 + i);
     EXPECT_EQ(graph->nodes().limit(), nodes);
-    const Plan all = GraphPlan(*index, 2000);
-    for (size_t i = 0; i < 600; i += 50) {
-      ExpectExactAnswers(*index, Part(later, i, i + 1), all, 20, 602 + i);
+    const Plan all = GraphPlan(*index, 1000);
+    for (size_t i = 0; i < 300; i += 50) {
+      ExpectExactAnswers(*index, Part(later, i, i + 1), all, 20, 302 + i);
     }
-    ExpectExactAnswers(*index, queries, all, 10, 1300);
-    EXPECT_GE(RecallOf(*index, queries, plan, 10, 1300), before - 0.02) << Name(metric);
+    ExpectExactAnswers(*index, Part(queries, 0, 10), all, 10, 700);
+    EXPECT_GE(RecallOf(*index, queries, plan, 10, 700), before - 0.02) << Name(metric);
   }
 }
 
@@ -332,6 +351,31 @@ TEST(GraphLiveTest, ARepairThatIsStoppedLeavesTheGraphWhole) {
   ExpectExactAnswers(*index, queries, GraphPlan(*index, 1000), 1000, 2);
 }
 
+TEST(GraphLiveTest, EveryRowMayDieAndOthersCome) {
+  for (Metric metric : kMetrics) {
+    const Matrix base = MakeMatrix(SchemaOf(metric), 300, 1);
+    const Matrix later = MakeMatrix(base.schema, 300, 4);
+    const Matrix queries = QueriesNear(later, 5, 2);
+    for (bool repaired : {true, false}) {
+      const auto index = BuildOrDie(base, GraphOnly());
+      for (uint32_t i = 0; i < 300; ++i) index->MarkDead(i, 2);
+      ExpectExactAnswers(*index, queries, GraphPlan(*index, 600), 10, 1);
+      ExpectExactAnswers(*index, queries, GraphPlan(*index, 600), 10, 2);  // nothing
+      if (repaired) {
+        index->graph()->SetOldest(3);
+        EXPECT_EQ(*index->graph()->Repair(nullptr), 300u);
+      }
+      for (size_t i = 0; i < 300; ++i) {
+        AppendOrDie(index.get(), later, i, 400 + i, 3 + i);
+        if (i % 60 < 2) {
+          ExpectExactAnswers(*index, queries, GraphPlan(*index, 600), 10, 3 + i);
+        }
+      }
+      EXPECT_GE(RecallOf(*index, queries, GraphPlan(*index, 64), 10, 400), 0.95) << repaired;
+    }
+  }
+}
+
 // --- Threads ---
 
 // One writer that appends, overwrites and repairs, two readers: every answer is a state that
@@ -344,6 +388,8 @@ TEST(GraphLiveTest, ReadersSeeWholeStatesWhileOneWritesAndRepairs) {
   std::atomic<uint64_t> published{1};
   // The snapshot that each reader holds: what repairs must leave alone.
   std::atomic<uint64_t> held[2] = {1, 1};
+  std::atomic<uint64_t> searches[2] = {0, 0};
+  std::atomic<uint64_t> taken_out{0};
   std::atomic<bool> done{false};
   std::vector<std::thread> readers;
   for (int t = 0; t < 2; ++t) {
@@ -376,6 +422,7 @@ TEST(GraphLiveTest, ReadersSeeWholeStatesWhileOneWritesAndRepairs) {
         if (all && snapshot >= i + 2) {
           ASSERT_EQ(std::get<uint64_t>(index->IdAt(result.hits[0].slot)), 10000 + i);
         }
+        searches[t].fetch_add(1);
       }
     });
   }
@@ -384,7 +431,9 @@ TEST(GraphLiveTest, ReadersSeeWholeStatesWhileOneWritesAndRepairs) {
       // Before readers take a later one, they publish the one they hold.
       const uint64_t newest = published.load();
       index->graph()->SetOldest(std::min({newest, held[0].load(), held[1].load()}));
-      ASSERT_TRUE(index->graph()->Repair(nullptr).ok());
+      const absl::StatusOr<uint64_t> count = index->graph()->Repair(nullptr);
+      ASSERT_TRUE(count.ok()) << count.status();
+      taken_out.fetch_add(*count);
       std::this_thread::yield();
     }
   });
@@ -393,10 +442,17 @@ TEST(GraphLiveTest, ReadersSeeWholeStatesWhileOneWritesAndRepairs) {
     AppendOrDie(index.get(), later, i, 10000 + i, sequence);
     if (i < 450) index->MarkDead(static_cast<uint32_t>(i), sequence);
     published.store(sequence);
+    if (i % 5 != 0) continue;
+    // So that all of them are at it all the time.
+    const uint64_t seen[2] = {searches[0].load(), searches[1].load()};
+    while (!HasFailure() && (searches[0].load() == seen[0] || searches[1].load() == seen[1])) {
+      std::this_thread::yield();
+    }
   }
   done = true;
   for (std::thread& reader : readers) reader.join();
   repairs.join();
+  EXPECT_GT(taken_out.load(), 0u);
 }
 
 }  // namespace

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "index/graph/entries.h"
 #include "index/graph/links.h"
@@ -455,6 +457,34 @@ TEST(EntryTableTest, EqualEntriesFillTheNumber) {
   EXPECT_EQ(table.Nearest(filled.space.FromNode(filled.nodes, 0), 5, &scratch).size(), 5u);
 }
 
+// A reader scans whole blocks; what lies behind the count may be written meanwhile.
+TEST(EntryTableTest, OneAddsWhileAnotherSearches) {
+  const FilledNodes filled(Metric::kL2, 64, 1000);
+  EntryTable table(filled.nodes, Metric::kL2, 1000);
+  table.Add(0);
+  std::atomic<bool> started{false};
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    EntryScratch scratch;
+    const GraphPoint point = filled.space.FromNode(filled.nodes, 1);
+    while (!done.load()) {
+      const uint32_t before = table.count();
+      const auto nearest = table.Nearest(point, 4, &scratch);
+      ASSERT_GE(nearest.size(), std::min(4u, before));
+      ASSERT_LE(nearest.size(), 4u);
+      for (uint32_t node : nearest) ASSERT_LT(node, 1000u);
+      started = true;
+    }
+  });
+  while (!started.load()) std::this_thread::yield();
+  for (uint32_t node = 1; node < 1000; ++node) table.Add(node);
+  done = true;
+  reader.join();
+  EntryScratch scratch;
+  // The nearest of all is the point itself.
+  EXPECT_EQ(table.Nearest(filled.space.FromNode(filled.nodes, 1), 1, &scratch)[0], 1u);
+}
+
 // --- LinkChooser ---
 
 // Algorithm 4 of HNSW with DiskANN's alpha, one candidate after the other.
@@ -521,18 +551,21 @@ TEST(LinkChooserTest, ChoosesAsTheNaiveHeuristicDoes) {
 
 // What a node with full links does about a new neighbour, from the definition in links.h.
 bool NaiveExchange(const FilledNodes& filled, uint32_t node, Neighbour added,
-                   std::vector<uint32_t>* links) {
+                   const std::set<uint32_t>& fixed, bool must, std::vector<uint32_t>* links) {
   std::vector<uint32_t> kept;
-  uint32_t farthest = links->front();
+  uint32_t farthest = kNoNode;  // of those that may go
   for (uint32_t link : *links) {
     const float own = filled.Between(node, link);
     const float to_added = filled.Between(added.node, link);
-    if (own <= added.distance && kPruneAlpha * to_added < added.distance) return false;
-    if (!(own > added.distance && kPruneAlpha * to_added < own)) kept.push_back(link);
-    if (own > filled.Between(node, farthest)) farthest = link;
+    if (!must && own <= added.distance && kPruneAlpha * to_added < added.distance) return false;
+    const bool led_to = own > added.distance && kPruneAlpha * to_added < own;
+    if (!led_to || fixed.contains(link)) kept.push_back(link);
+    if (fixed.contains(link)) continue;
+    if (farthest == kNoNode || own > filled.Between(node, farthest)) farthest = link;
   }
   if (kept.size() == links->size()) {
-    if (filled.Between(node, farthest) <= added.distance) return false;
+    if (farthest == kNoNode) return false;
+    if (!must && filled.Between(node, farthest) <= added.distance) return false;
     kept.erase(std::find(kept.begin(), kept.end(), farthest));
   }
   kept.push_back(added.node);
@@ -545,7 +578,7 @@ TEST(LinkChooserTest, ExchangesAsTheNaiveRuleDoes) {
     const FilledNodes filled(metric, 64, 300);
     LinkChooser chooser(filled.nodes, filled.space);
     std::mt19937_64 random(5);
-    size_t changed = 0, shrunk = 0, refused = 0;
+    size_t changed = 0, shrunk = 0, refused = 0, none_may_go = 0;
     for (uint32_t node = 0; node < 300; ++node) {
       std::vector<uint32_t> links;
       const size_t degree = random() % 2 == 0 ? 4 : 28;
@@ -557,14 +590,23 @@ TEST(LinkChooserTest, ExchangesAsTheNaiveRuleDoes) {
       for (int i = 0; i < 10; ++i) {
         const Neighbour added = near[random() % near.size()];
         if (std::find(links.begin(), links.end(), added.node) != links.end()) continue;
+        // None, some or all of the links stay whatever happens.
+        std::set<uint32_t> fixed;
+        const uint64_t share = random() % 5;
+        for (uint32_t link : links) {
+          if (share == 4 || (share > 1 && random() % 2 == 0)) fixed.insert(link);
+        }
+        const bool must = random() % 4 == 0;
         std::vector<uint32_t> expected = links;
         std::vector<uint32_t> got = links;
-        const bool exchanged = NaiveExchange(filled, node, added, &expected);
-        ASSERT_EQ(chooser.Exchange(node, added, &got), exchanged) << Name(metric);
+        const bool exchanged = NaiveExchange(filled, node, added, fixed, must, &expected);
+        const auto is_fixed = [&](uint32_t link) { return fixed.contains(link); };
+        ASSERT_EQ(chooser.Exchange(node, added, is_fixed, must, &got), exchanged) << Name(metric);
         ASSERT_LE(got.size(), degree);
         shrunk += got.size() < degree ? 1 : 0;
         changed += exchanged ? 1 : 0;
         refused += exchanged ? 0 : 1;
+        none_may_go += must && !exchanged ? 1 : 0;
         std::sort(got.begin(), got.end());
         std::sort(expected.begin(), expected.end());
         ASSERT_EQ(got, expected) << Name(metric);
@@ -574,6 +616,7 @@ TEST(LinkChooserTest, ExchangesAsTheNaiveRuleDoes) {
     EXPECT_GT(changed, 100u);
     EXPECT_GT(shrunk, 20u);
     EXPECT_GT(refused, 100u);
+    EXPECT_GT(none_may_go, 20u);
   }
 }
 

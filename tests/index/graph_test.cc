@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <set>
 #include <string>
@@ -107,7 +109,7 @@ void ExpectAllFound(const Matrix& base, const IvfIndex& index, const Matrix& que
 
 TEST(GraphTest, EveryRowCanBeReached) {
   for (Metric metric : kMetrics) {
-    Matrix base = MakeMatrix(SchemaOf(metric), 2500, 1);
+    Matrix base = MakeMatrix(SchemaOf(metric), 1800, 1);
     ScaleRows(&base, 0.3, 3, 4);
     const Matrix queries = MakeMatrix(base.schema, 2, 2);
     for (int threads : {1, 4}) {
@@ -143,7 +145,7 @@ TEST(GraphTest, IdenticalRowsCanAllBeReached) {
 TEST(GraphTest, FarApartClustersCanAllBeReached) {
   for (Metric metric : kMetrics) {
     const VectorSchema schema = SchemaOf(metric);
-    for (size_t per_cluster : {20u, 100u, 400u}) {
+    for (size_t per_cluster : {20u, 100u, 250u}) {
       std::mt19937_64 random(5);
       std::normal_distribution<float> normal;
       std::vector<std::vector<float>> rows;
@@ -212,13 +214,13 @@ struct RecallCase {
 
 class GraphRecallTest : public testing::TestWithParam<RecallCase> {
  protected:
-  static constexpr size_t kRows = 3000;
+  static constexpr size_t kRows = 2500;
   GraphRecallTest() {
     const VectorSchema schema{
         .dim = 128, .nesting = {32, 64, 128}, .metric = GetParam().metric, .dtype = Dtype::kF32};
     base_ = MakeMatrix(schema, kRows, 1);
     if (GetParam().scaled) ScaleRows(&base_, 0.3, 3, 6);
-    queries_ = QueriesNear(base_, 100, 7);
+    queries_ = QueriesNear(base_, 60, 7);
     index_ = BuildOrDie(base_, GraphOnly(64, 28, 100));
   }
   Matrix base_, queries_;
@@ -235,7 +237,7 @@ TEST_P(GraphRecallTest, OfAModeratePlanReaches95Percent) {
   EXPECT_GE(RecallOf(*index_, queries_, plan, 10, 1), 0.95) << FormatPlan(plan);
 }
 
-// Mean of what a margin finds and costs.
+// What a margin finds and costs; counts are sums over the queries.
 struct MarginResult {
   double recall = 0;
   double scored = 0;
@@ -246,9 +248,9 @@ TEST_P(GraphRecallTest, RisesWithTheMarginAsDoesTheCost) {
   SearchScratch scratch;
   SearchResult result;
   const auto with = [&](float margin) {
-    MarginResult mean;
+    MarginResult sums;
     const Plan plan = GraphPlan(*index_, 200, margin);
-    mean.recall = RecallOf(*index_, queries_, plan, 10, 1);
+    sums.recall = RecallOf(*index_, queries_, plan, 10, 1);
     for (size_t q = 0; q < queries_.rows(); ++q) {
       EXPECT_TRUE(
           index_->Search(QueryOf(queries_.row(q), base_.schema, 10), plan, &scratch, &result).ok());
@@ -256,21 +258,21 @@ TEST_P(GraphRecallTest, RisesWithTheMarginAsDoesTheCost) {
       const StageCost& graph = result.stages[0];
       EXPECT_LE(graph.out, 200u);
       EXPECT_GE(graph.out, 10u);
-      mean.scored += static_cast<double>(graph.in) / 100;
-      mean.out += static_cast<double>(graph.out) / 100;
+      sums.scored += static_cast<double>(graph.in);
+      sums.out += static_cast<double>(graph.out);
     }
-    return mean;
+    return sums;
   };
   const MarginResult fixed = with(0);
-  EXPECT_EQ(fixed.out, 200);
+  EXPECT_EQ(fixed.out, 200.0 * static_cast<double>(queries_.rows()));
   MarginResult last;
-  for (float margin : {0.01f, 0.05f, 0.15f, 0.4f, 1.0f, 1000.0f}) {
-    const MarginResult mean = with(margin);
-    EXPECT_GE(mean.recall, last.recall - 0.002) << margin;
-    EXPECT_GE(mean.scored, last.scored) << margin;
-    EXPECT_GE(mean.out, last.out) << margin;
-    EXPECT_LE(mean.scored, fixed.scored) << margin;
-    last = mean;
+  for (float margin : {0.01f, 0.05f, 0.15f, 0.4f, 1000.0f}) {
+    const MarginResult result = with(margin);
+    EXPECT_GE(result.recall, last.recall - 0.002) << margin;
+    EXPECT_GE(result.scored, last.scored) << margin;
+    EXPECT_GE(result.out, last.out) << margin;
+    EXPECT_LE(result.scored, fixed.scored) << margin;
+    last = result;
   }
   // The small margins do stop early, the largest never does.
   EXPECT_LT(with(0.01f).scored, 0.7 * fixed.scored);
@@ -280,12 +282,12 @@ TEST_P(GraphRecallTest, RisesWithTheMarginAsDoesTheCost) {
 
 TEST_P(GraphRecallTest, OfAFixedPoolRisesWithEf) {
   double last = 0;
-  for (uint32_t ef : {10, 20, 40, 100, 300, 3000}) {
+  for (uint32_t ef : {10, 20, 50, 150, 500}) {
     const double recall = RecallOf(*index_, queries_, GraphPlan(*index_, ef), 10, 1);
     EXPECT_GE(recall, last - 0.003) << ef;
     last = recall;
   }
-  EXPECT_EQ(last, 1);
+  EXPECT_GE(last, 0.999);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -449,6 +451,30 @@ TEST(GraphTest, PrefixIsInMemoryOnceWithoutLists) {
 }
 
 // --- What is refused, and stopped ---
+
+TEST(GraphTest, PassedDeadlinesAndCancellationStopASearch) {
+  const Matrix base = MakeMatrix(SchemaOf(Metric::kL2), 1500, 1);
+  const auto index = BuildOrDie(base, GraphOnly(64));
+  SearchScratch scratch;
+  SearchResult result;
+  const std::atomic<bool> cancelled{true};
+  for (uint32_t ef : {100u, 1500u}) {
+    for (size_t q = 0; q < 50; ++q) {
+      SearchQuery query = QueryOf(base.row(q), base.schema, 10);
+      query.cancelled = &cancelled;
+      EXPECT_EQ(index->Search(query, GraphPlan(*index, ef), &scratch, &result).code(),
+                absl::StatusCode::kCancelled)
+          << ef << " " << q;
+      query.cancelled = nullptr;
+      query.deadline = std::chrono::steady_clock::now() - std::chrono::milliseconds(1);
+      EXPECT_EQ(index->Search(query, GraphPlan(*index, ef), &scratch, &result).code(),
+                absl::StatusCode::kDeadlineExceeded)
+          << ef << " " << q;
+      query.deadline = std::chrono::steady_clock::now() + std::chrono::hours(1);
+      EXPECT_TRUE(index->Search(query, GraphPlan(*index, ef), &scratch, &result).ok());
+    }
+  }
+}
 
 TEST(GraphTest, PlansForWhatIsNotBuiltAreRefused) {
   const Matrix base = MakeMatrix(SchemaOf(Metric::kL2), 1200, 1);
