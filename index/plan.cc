@@ -1,6 +1,7 @@
 #include "index/plan.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "absl/strings/numbers.h"
@@ -98,11 +99,21 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
   return plan;
 }
 
+namespace {
+
+// The shortest text that parses to the same number.
+std::string FormatMargin(float margin) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof(text), margin).ptr);
+}
+
+}  // namespace
+
 std::string FormatPlan(const Plan& plan) {
   std::string text;
   if (plan.graph.has_value()) {
     text = absl::StrCat("graph=", plan.graph->dim, ":", plan.graph->ef);
-    if (plan.graph->margin > 0) absl::StrAppend(&text, ":", plan.graph->margin);
+    if (plan.graph->margin > 0) absl::StrAppend(&text, ":", FormatMargin(plan.graph->margin));
   } else {
     text = absl::StrCat("coarse=", plan.coarse.dim, ":", plan.coarse.probes,
                         ",scan=", plan.scan.dim, ":", plan.scan.keep);
