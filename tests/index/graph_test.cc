@@ -7,11 +7,15 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "index/kernels/kernels.h"
 #include "tests/index/graph_testutil.h"
 
 namespace nestor {
@@ -334,6 +338,69 @@ TEST(GraphTest, OneThreadBuildsTheSameGraphEachTime) {
       EXPECT_EQ(AnswersOf(*first, queries, plan), AnswersOf(*second, queries, plan));
       EXPECT_EQ(first->Memory().graph, second->Memory().graph);
     }
+  }
+}
+
+// What this process answers: a hash of ids, score bits and counts, from graphs that it builds and
+// inserts into.
+uint64_t HashOfAnswers() {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  const auto add = [&hash](const void* data, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i) {
+      hash = (hash ^ static_cast<const uint8_t*>(data)[i]) * 0x100000001b3u;
+    }
+  };
+  for (Metric metric : kMetrics) {
+    for (Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kI8}) {
+      const Matrix base = MakeMatrix(SchemaOf(metric, dtype), 500, 1);
+      const Matrix later = MakeMatrix(base.schema, 100, 3);
+      const Matrix queries = MakeMatrix(SchemaOf(metric), 10, 2);
+      const auto index = BuildWithThreads(base, GraphOnly(64, 12, 40), 1);
+      for (size_t i = 0; i < later.rows(); ++i) {
+        AppendOrDie(index.get(), later, i, 1000 + i, 2 + i);
+      }
+      SearchScratch scratch;
+      SearchResult result;
+      for (const char* text : {"graph=64:15", "graph=64:30:0.1,refine=100:20",
+                               "graph=64:40:0.2,refine=100:20,rescore"}) {
+        for (size_t q = 0; q < queries.rows(); ++q) {
+          const SearchQuery query = QueryOf(queries.row(q), base.schema, 10, 200);
+          EXPECT_TRUE(index->Search(query, *ParsePlan(text), &scratch, &result).ok());
+          for (const Hit& hit : result.hits) {
+            const auto id = std::get<uint64_t>(index->IdAt(hit.slot));
+            add(&id, sizeof(id));
+            add(&hit.score, sizeof(hit.score));
+          }
+          add(&result.stages[0].in, sizeof(result.stages[0].in));
+          add(&result.stages[0].out, sizeof(result.stages[0].out));
+        }
+      }
+    }
+  }
+  return hash;
+}
+
+// Kernels are chosen once in a process: each level answers in one of its own.
+TEST(GraphTest, EverySimdLevelGivesTheSameAnswers) {
+  constexpr char kMarker[] = "hash of answers: ";
+  constexpr char kChild[] = "NESTOR_TEST_PRINT_ANSWERS";
+  const std::string hash = absl::StrCat(absl::Hex(HashOfAnswers()));
+  if (std::getenv(kChild) != nullptr) {
+    std::printf("%s%s\n", kMarker, hash.c_str());
+    return;
+  }
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  for (SimdLevel level : {SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
+    if (!Supported(level)) continue;
+    const std::string command =
+        absl::StrCat("NESTOR_SIMD=", Name(level), " ", kChild, "=1 '", program,
+                     "' --gtest_filter=GraphTest.EverySimdLevelGivesTheSameAnswers 2>&1");
+    FILE* const child = popen(command.c_str(), "r");
+    ASSERT_NE(child, nullptr);
+    std::string output;
+    for (char line[512]; std::fgets(line, sizeof(line), child) != nullptr;) output += line;
+    EXPECT_EQ(pclose(child), 0) << output;
+    EXPECT_THAT(output, HasSubstr(absl::StrCat(kMarker, hash, "\n"))) << Name(level);
   }
 }
 
