@@ -8,6 +8,7 @@
 #include "index/coarse.h"
 #include "index/exact.h"
 #include "index/graph/graph.h"
+#include "index/graph_stage.h"
 #include "index/kernels/kernels.h"
 #include "index/lists.h"
 #include "index/rows.h"
@@ -20,10 +21,6 @@ namespace {
 size_t NestingDimsUpTo(const VectorSchema& schema, uint32_t dim) {
   return static_cast<size_t>(NestingIndex(schema, dim)) + 1;
 }
-
-// Rows found by the graph farther than this part of the margin are not refined
-// (shared/reference/performance.md, section 8).
-constexpr float kRefinedPart = 0.8f;
 
 // Times a stage into its cost.
 class StageTimer {
@@ -85,6 +82,10 @@ class IvfIndex::Rep {
   }
 
   bool exact_int8() const { return schema_.dtype == Dtype::kI8; }
+  // Whether the query is made of int8 values, as the rows are.
+  bool IsIntegral(const SearchQuery& query) const {
+    return exact_int8() && nestor::IsIntegral(query.vector.data(), schema_.dim);
+  }
   SearchContext ContextOf(const SearchQuery& query) const {
     return {schema_, layout_, lists_, rows_, kernels_, query, KeyKindOf(schema_.metric)};
   }
@@ -134,8 +135,7 @@ struct SearchScratch::Buffers {
   std::vector<float> coarse_sums;
   std::vector<uint32_t> lists;
   std::vector<uint32_t> slots;
-  GraphScratch graph;
-  std::vector<int8_t> graph_codes;
+  GraphBuffers graph;
 };
 
 SearchScratch::SearchScratch() : buffers_(std::make_unique<Buffers>()) {}
@@ -346,88 +346,10 @@ absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& p
   StageTimer timer(&cost);
   cost.name = "scan";
   cost.dim = plan.scan.dim;
-  b.code.Encode(rep.layout_, query.vector.data(),
-                rep.exact_int8() && IsIntegral(query.vector.data(), rep.schema_.dim),
+  b.code.Encode(rep.layout_, query.vector.data(), rep.IsIntegral(query),
                 plan.refine.empty() ? plan.scan.dim : plan.refine.back().dim);
   return Scan(context, b.lists, plan.scan.dim, plan.scan.keep, &b.code, &b.stage, &b.candidates,
               &cost);
-}
-
-absl::Status IvfIndex::ChooseByGraph(const SearchContext& context, const Plan& plan,
-                                     SearchScratch::Buffers* buffers, SearchResult* result) const {
-  const Rep& rep = *rep_;
-  SearchScratch::Buffers& b = *buffers;
-  const SearchQuery& query = context.query;
-  if (rep.graph_ == nullptr) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the plan ", FormatPlan(plan), " needs a graph; none is built"));
-  }
-  const Graph& graph = *rep.graph_;
-  const uint32_t dim = graph.spec().dim;
-  if (plan.graph->dim != dim) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("plan: graph dim ", plan.graph->dim, " is not the built graph's, ", dim));
-  }
-  StageCost& cost = result->stages.emplace_back();
-  StageTimer timer(&cost);
-  const float* q = query.vector.data();
-  b.graph_codes.resize(graph.nodes().code_bytes());
-  const bool integral = rep.exact_int8() && IsIntegral(q, dim);
-  float scale = 1;
-  if (integral) {
-    CopyInt8(q, dim, b.graph_codes.data());
-  } else {
-    scale = QuantizeInt8(q, dim, b.graph_codes.data());
-  }
-  const double square = rep.kernels_.dot_f64(q, q, dim);
-  const GraphQuery sought{.point = graph.space().FromQuery(b.graph_codes.data(), scale, square),
-                          .ef = plan.graph->ef,
-                          .k = query.limit,
-                          .margin = plan.graph->margin,
-                          .snapshot = query.snapshot,
-                          .state = graph.StateOf(query.snapshot),
-                          .skip_slot = query.skip_slot};
-  GraphSearch search(graph.nodes(), graph.entries(), &rep.node_rows_, sought, &b.graph);
-  StopPoll poll(query);
-  while (search.Gather()) {
-    search.Score();
-    if (search.expanded() % 16 == 0) {
-      if (absl::Status s = poll.Check(); !s.ok()) return s;
-    }
-  }
-
-  // What lies well beyond the k-th best is hardly worth its later shells.
-  const NodePool& pool = b.graph.pool;
-  const float bound = search.Bound(kRefinedPart * plan.graph->margin);
-  Candidates& candidates = b.candidates;
-  candidates.Reserve(plan.graph->ef);
-  candidates.size = 0;
-  for (size_t i = 0; i < pool.size() && candidates.size < plan.graph->ef; ++i) {
-    if (!pool.visible(i)) continue;
-    if (!(pool.distance(i) <= bound) && candidates.size >= query.limit) break;
-    const NodeTail& tail = graph.nodes().tail(pool.node(i));
-    const float sum = graph.space().Product(sought.point, square, tail, pool.distance(i));
-    const size_t at = candidates.size++;
-    candidates.slots[at] = tail.slot;
-    candidates.sums[at] = sum;
-    candidates.keys[at] = context.key_kind == KeyKind::kTimes   ? sum / tail.norm
-                          : context.key_kind == KeyKind::kMinus ? sum - tail.norm / 2
-                                                                : sum;
-  }
-  if (!plan.refine.empty()) {
-    b.code.Encode(rep.layout_, q, integral && IsIntegral(q, rep.schema_.dim),
-                  plan.refine.back().dim);
-  }
-  cost.name = "graph";
-  cost.dim = dim;
-  cost.in = search.scored();
-  cost.out = candidates.size;
-  cost.multiply_adds =
-      search.scored() * dim + uint64_t{graph.entries().count()} * graph.entries().dims();
-  cost.bytes = search.scored() * (dim + sizeof(NodeTail)) +
-               search.expanded() * graph.spec().degree * sizeof(uint32_t) +
-               graph.entries().scan_bytes();
-  return absl::OkStatus();
 }
 
 absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
@@ -436,10 +358,83 @@ absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, Search
   SearchScratch::Buffers& b = *scratch->buffers_;
   const SearchContext context = rep.ContextOf(query);
   result->stages.clear();
-  const absl::Status chosen = plan.graph.has_value() ? ChooseByGraph(context, plan, &b, result)
-                                                     : ChooseByLists(context, plan, &b, result);
-  if (!chosen.ok()) return chosen;
-  uint32_t done = plan.graph.has_value() ? plan.graph->dim : plan.scan.dim;
+  if (!plan.graph.has_value()) {
+    if (absl::Status s = ChooseByLists(context, plan, &b, result); !s.ok()) return s;
+    return Conclude(context, plan, plan.scan.dim, &b, result);
+  }
+  if (absl::Status s = GraphStage::Check(rep.graph_.get(), plan); !s.ok()) return s;
+  {
+    StageCost& cost = result->stages.emplace_back();
+    StageTimer timer(&cost);
+    const bool integral = rep.IsIntegral(query);
+    GraphStage stage(context, *rep.graph_, rep.node_rows_, *plan.graph, integral, &b.graph);
+    while (stage.Gather()) {
+      if (absl::Status s = stage.Score(); !s.ok()) return s;
+    }
+    stage.Finish(&b.candidates, &cost);
+    EncodeShells(context, plan, integral, &b);
+  }
+  return Conclude(context, plan, plan.graph->dim, &b, result);
+}
+
+absl::Status IvfIndex::SearchPair(const std::array<SearchQuery, 2>& queries, const Plan& plan,
+                                  SearchScratch* scratch,
+                                  std::array<SearchResult, 2>* results) const {
+  const Rep& rep = *rep_;
+  if (!plan.graph.has_value()) {
+    for (size_t i = 0; i < 2; ++i) {
+      absl::Status s = Search(queries[i], plan, scratch, &(*results)[i]);
+      if (!s.ok()) return s;
+    }
+    return absl::OkStatus();
+  }
+  if (absl::Status s = GraphStage::Check(rep.graph_.get(), plan); !s.ok()) return s;
+  if (scratch->second_ == nullptr) scratch->second_ = std::make_unique<SearchScratch::Buffers>();
+  SearchScratch::Buffers* const buffers[] = {scratch->buffers_.get(), scratch->second_.get()};
+  const SearchContext contexts[] = {rep.ContextOf(queries[0]), rep.ContextOf(queries[1])};
+  StageCost both;
+  StageCost costs[2];
+  {
+    StageTimer timer(&both);
+    const bool integral[] = {rep.IsIntegral(queries[0]), rep.IsIntegral(queries[1])};
+    GraphStage stages[] = {
+        {contexts[0], *rep.graph_, rep.node_rows_, *plan.graph, integral[0], &buffers[0]->graph},
+        {contexts[1], *rep.graph_, rep.node_rows_, *plan.graph, integral[1], &buffers[1]->graph}};
+    bool more[] = {stages[0].Gather(), stages[1].Gather()};
+    while (more[0] || more[1]) {
+      for (size_t i = 0; i < 2; ++i) {
+        if (!more[i]) continue;
+        if (absl::Status s = stages[i].Score(); !s.ok()) return s;
+        more[i] = stages[i].Gather();
+      }
+    }
+    for (size_t i = 0; i < 2; ++i) {
+      stages[i].Finish(&buffers[i]->candidates, &costs[i]);
+      EncodeShells(contexts[i], plan, integral[i], buffers[i]);
+    }
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    costs[i].micros = both.micros / 2;
+    SearchResult& result = (*results)[i];
+    result.stages.clear();
+    result.stages.push_back(costs[i]);
+    absl::Status s = Conclude(contexts[i], plan, plan.graph->dim, buffers[i], &result);
+    if (!s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+void IvfIndex::EncodeShells(const SearchContext& context, const Plan& plan, bool integral,
+                            SearchScratch::Buffers* buffers) const {
+  if (plan.refine.empty()) return;
+  buffers->code.Encode(rep_->layout_, context.query.vector.data(), integral,
+                       plan.refine.back().dim);
+}
+
+absl::Status IvfIndex::Conclude(const SearchContext& context, const Plan& plan, uint32_t done,
+                                SearchScratch::Buffers* buffers, SearchResult* result) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *buffers;
   for (const Plan::Stage& stage : plan.refine) {
     StageCost& cost = result->stages.emplace_back();
     StageTimer timer(&cost);

@@ -10,6 +10,7 @@
 #ifndef NESTOR_INDEX_IVF_INDEX_H_
 #define NESTOR_INDEX_IVF_INDEX_H_
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -98,6 +99,7 @@ class SearchScratch {
   friend class IvfIndex;
   struct Buffers;
   std::unique_ptr<Buffers> buffers_;
+  std::unique_ptr<Buffers> second_;  // of a pair
 };
 
 class IvfIndex {
@@ -139,6 +141,10 @@ class IvfIndex {
   // none; InvalidArgument: the graph has another dim.
   absl::Status Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
                       SearchResult* result) const;
+  // Two searches on one thread, which under a graph plan take turns: while one waits for memory,
+  // the other computes (shared/reference/performance.md, section 9). The same answers as Search.
+  absl::Status SearchPair(const std::array<SearchQuery, 2>& queries, const Plan& plan,
+                          SearchScratch* scratch, std::array<SearchResult, 2>* results) const;
   // Brute force over all visible rows on the first `dim` coordinates (a nesting dim).
   absl::Status SearchExact(const SearchQuery& query, uint32_t dim, SearchScratch* scratch,
                            SearchResult* result) const;
@@ -161,11 +167,15 @@ class IvfIndex {
 
  private:
   class Rep;
-  // The first stages of a plan, up to candidates.
+  // The first stages of a plan, up to candidates, by lists.
   absl::Status ChooseByLists(const SearchContext& context, const Plan& plan,
                              SearchScratch::Buffers* buffers, SearchResult* result) const;
-  absl::Status ChooseByGraph(const SearchContext& context, const Plan& plan,
-                             SearchScratch::Buffers* buffers, SearchResult* result) const;
+  // Codes the query for the refine stages.
+  void EncodeShells(const SearchContext& context, const Plan& plan, bool integral,
+                    SearchScratch::Buffers* buffers) const;
+  // The stages after those that make candidates, which have summed `done` dims.
+  absl::Status Conclude(const SearchContext& context, const Plan& plan, uint32_t done,
+                        SearchScratch::Buffers* buffers, SearchResult* result) const;
   explicit IvfIndex(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;
 };
