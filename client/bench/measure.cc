@@ -60,7 +60,7 @@ std::optional<double> Measurement::MultiplyAdds() const {
 }
 
 double SteadyQps(std::vector<float> micros, int threads) {
-  const size_t kept = micros.size() - micros.size() / 20;
+  const size_t kept = micros.size() - micros.size() / 50;
   std::nth_element(micros.begin(), micros.begin() + static_cast<ptrdiff_t>(kept - 1), micros.end());
   const double sum =
       std::accumulate(micros.begin(), micros.begin() + static_cast<ptrdiff_t>(kept), 0.0);

@@ -27,8 +27,9 @@ struct Measurement {
   double recall = 0;
   std::optional<double> accuracy_1nn;  // where the set has labels
   double qps = 0;                      // median of the passes
-  // The same without the slowest 5 % of the runs: what a sweep ranks its single passes by, as one
-  // interruption of the machine would spoil the mean of a short pass.
+  // The same without the slowest 2 % of the runs: what a sweep ranks its single passes by, as one
+  // interruption of the machine would spoil the mean of a short pass. No more than that: what
+  // adapts to the query is slow for some of them.
   double steady_qps = 0;
   double p50_us = 0, p99_us = 0;  // over the runs of all passes
   std::vector<StageMean> stages;  // empty where the engine does not count
@@ -43,7 +44,7 @@ struct Candidate {
   std::string setting;
 };
 
-// QPS of `threads` threads by the mean latency of all runs but the slowest 5 %.
+// QPS of `threads` threads by the mean latency of all runs but the slowest 2 %.
 double SteadyQps(std::vector<float> micros, int threads);
 
 // `passes` rounds, each with one pass of every candidate in turn, so that whatever slows the

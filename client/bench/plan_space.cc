@@ -82,6 +82,7 @@ class Changes {
       for (size_t i = 0; i <= plan_.refine.size(); ++i) NewRefine(i);
     }
     Add([](Plan& p) { p.rescore = !p.rescore; });
+    SwapEnd();
     return std::move(result_);
   }
 
@@ -134,16 +135,39 @@ class Changes {
   // A new stage in front of the i-th or behind all: any dim that fits, and a keep between its
   // neighbours'.
   void NewRefine(size_t i) {
-    const std::span<const uint32_t> keeps = RefineKeeps(space_, SourceOf(plan_));
     const Plan::Stage before = i == 0 ? FirstStage(plan_) : plan_.refine[i - 1];
-    const uint32_t least = i < plan_.refine.size() ? plan_.refine[i].keep : keeps.front();
-    const auto at = std::lower_bound(keeps.begin(), keeps.end(), (before.keep + least) / 2);
-    const uint32_t keep = std::min(at == keeps.end() ? keeps.back() : *at, before.keep);
+    const uint32_t least = i < plan_.refine.size() ? plan_.refine[i].keep : space_.keeps.front();
+    const uint32_t keep = KeepBetween(before.keep, least);
     for (uint32_t dim : space_.refine_dims) {
       Add([&](Plan& p) {
         p.refine.insert(p.refine.begin() + static_cast<ptrdiff_t>(i), Plan::Stage{dim, keep});
       });
     }
+  }
+
+  // Codes up to D in place of the exact vectors, or the other way round.
+  void SwapEnd() {
+    const bool to_end = !plan_.refine.empty() && plan_.refine.back().dim == space_.dim;
+    if (plan_.rescore == to_end) return;
+    if (to_end) {
+      Add([](Plan& p) {
+        p.refine.pop_back();
+        p.rescore = true;
+      });
+      return;
+    }
+    const Plan::Stage before = plan_.refine.empty() ? FirstStage(plan_) : plan_.refine.back();
+    const uint32_t keep = KeepBetween(before.keep, space_.keeps.front());
+    Add([&](Plan& p) {
+      p.refine.push_back(Plan::Stage{space_.dim, keep});
+      p.rescore = false;
+    });
+  }
+
+  uint32_t KeepBetween(uint32_t most, uint32_t least) const {
+    const std::span<const uint32_t> keeps = RefineKeeps(space_, SourceOf(plan_));
+    const auto at = std::lower_bound(keeps.begin(), keeps.end(), (most + least) / 2);
+    return std::min(at == keeps.end() ? keeps.back() : *at, most);
   }
 
   const PlanSpace& space_;

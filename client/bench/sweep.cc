@@ -1,8 +1,8 @@
 #include "client/bench/sweep.h"
 
 #include <map>
-#include <optional>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "client/bench/choose.h"
@@ -34,7 +34,9 @@ class Sweep {
     const Plan dearest = DearestPlan(space_, options_.source);
     if (auto tried = Try(dearest); !tried.ok()) return tried.status();
     for (double recall : options_.recalls) {
-      if (absl::Status s = Climb(recall); !s.ok()) return s;
+      for (size_t start : Starts(recall)) {
+        if (absl::Status s = Climb(start, recall); !s.ok()) return s;
+      }
     }
     return std::move(measured_);
   }
@@ -80,6 +82,17 @@ class Sweep {
     return Stand{place, Neighbours(space_, *plan)};
   }
 
+  // Of the plan and its neighbours that reach the recall.
+  size_t FastestAround(const Stand& stand, double recall) const {
+    size_t best = stand.place;
+    for (const Plan& plan : stand.neighbours) {
+      const auto at = places_.find(FormatPlan(plan));
+      if (at == places_.end() || measured_[at->second].recall < recall) continue;
+      if (measured_[at->second].steady_qps > measured_[best].steady_qps) best = at->second;
+    }
+    return best;
+  }
+
   // Tries the next plan around; moves there if it is better.
   absl::Status Step(size_t turn, double recall, Stand* stand) {
     Plan next;
@@ -104,11 +117,22 @@ class Sweep {
     return absl::OkStatus();
   }
 
-  absl::Status Climb(double recall) {
-    const auto fastest = [&] { return Fastest(measured_, recall, &Measurement::steady_qps); };
-    const std::optional<size_t> start = fastest();
-    if (!start) return absl::OkStatus();
-    absl::StatusOr<Stand> stand = StandAt(*start);
+  // The fastest plan of each shape, fastest first.
+  std::vector<size_t> Starts(double recall) const {
+    std::vector<size_t> starts;
+    std::set<std::pair<size_t, bool>> shapes;  // refine stages, rescore
+    const auto order = FastestFew(measured_, recall, measured_.size(), &Measurement::steady_qps);
+    for (size_t place : order) {
+      if (starts.size() >= static_cast<size_t>(options_.climbs)) break;
+      const absl::StatusOr<Plan> plan = ParsePlan(measured_[place].setting);
+      if (plan.ok() && shapes.emplace(plan->refine.size(), plan->rescore).second)
+        starts.push_back(place);
+    }
+    return starts;
+  }
+
+  absl::Status Climb(size_t start, double recall) {
+    absl::StatusOr<Stand> stand = StandAt(start);
     if (!stand.ok()) return stand.status();
     const int end = passes_ + options_.climb_plans;
     for (size_t turn = 0; passes_ < end; ++turn) {
@@ -116,8 +140,9 @@ class Sweep {
       if (stand->failures == stand->neighbours.size() &&
           measured_[place].passes < kBelievedPasses) {
         if (absl::Status s = Again(place); !s.ok()) return s;
-        if (fastest() == place) continue;
-        stand = StandAt(*fastest());
+        const size_t better = FastestAround(*stand, recall);
+        if (better == place) continue;
+        stand = StandAt(better);
         if (!stand.ok()) return stand.status();
         continue;
       }

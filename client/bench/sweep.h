@@ -1,8 +1,8 @@
 // Looks for good plans of one source: given and random ones over the whole space first, then, for
-// each recall wanted, a climb from the fastest plan that reaches it: to a neighbour that is faster
-// and reaches it too, and, where no neighbour is, to one two random steps away. A plan at which the
-// climb stands still is measured again, lest a lucky pass end it. Deterministic but for what
-// `measure` measures.
+// each recall wanted, climbs from the fastest plans of different shapes that reach it: to a
+// neighbour that is faster and reaches it too, and, where no neighbour is, to one two random steps
+// away. A plan at which the climb stands still is measured again, lest a lucky pass end it.
+// Deterministic but for what `measure` measures.
 #ifndef NESTOR_CLIENT_BENCH_SWEEP_H_
 #define NESTOR_CLIENT_BENCH_SWEEP_H_
 
@@ -22,7 +22,8 @@ struct SweepOptions {
   Source source = Source::kLists;
   std::vector<Plan> starts;  // of that source, measured first
   int random_plans = 200;
-  int climb_plans = 150;  // measured at most in the climb of each recall
+  int climbs = 1;         // for each recall; plans of one shape have the same kinds of stages
+  int climb_plans = 150;  // measured at most in each climb
   std::vector<double> recalls;
   uint64_t seed = 1;
   // Told after each plan; the number of those measured so far.

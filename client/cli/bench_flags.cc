@@ -87,8 +87,7 @@ void AddMeasureFlags(CLI::App* command, BenchFlags* flags) {
       ->type_name("NAME,...");
   command
       ->add_option("--sweep", compare.random_plans,
-                   "Random plans that the sweep of the lists starts from, that of the graph from "
-                   "half as many (default 200)")
+                   "Random plans that a sweep starts from (default 200)")
       ->check(CLI::Range(1, 100000))
       ->type_name("N");
   command->add_option("--passes", compare.passes, "Passes whose median is reported (default 5)")

@@ -97,7 +97,7 @@ TEST(Choose, FrontierLeavesOutWhatIsBeaten) {
 
 TEST(Measure, SteadyQpsIgnoresTheSlowestRuns) {
   std::vector<float> micros(100, 10.0f);
-  for (size_t i = 0; i < 5; ++i) micros[20 * i] = 5000;
+  for (size_t i = 0; i < 2; ++i) micros[50 * i] = 5000;
   EXPECT_NEAR(SteadyQps(micros, 1), 1e5, 1);
   EXPECT_NEAR(SteadyQps(micros, 2), 2e5, 1);
   EXPECT_NEAR(SteadyQps({10, 30}, 1), 5e4, 1);
