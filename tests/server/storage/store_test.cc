@@ -184,7 +184,7 @@ TEST_F(StoreTest, LaterFormatWithMoreFamiliesIsRefusedByItsVersion) {
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     ASSERT_TRUE(rocksdb::DB::Open({}, path, families, &handles, &db).ok());
     handles.emplace_back();
-    ASSERT_TRUE(db->CreateColumnFamily({}, "graphs", &handles.back()).ok());
+    ASSERT_TRUE(db->CreateColumnFamily({}, "later", &handles.back()).ok());
     for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
     delete db;
   }
