@@ -170,7 +170,8 @@ TEST_F(StoreTest, UnknownFormatVersionIsRefused) {
 
 TEST_F(StoreTest, LaterFormatWithMoreFamiliesIsRefusedByItsVersion) {
   std::unique_ptr<Store> store = OpenOrDie(options_);
-  ASSERT_TRUE(Put(store.get(), Family::kMeta, FormatKey(), EncodeFormatVersion(2)).ok());
+  ASSERT_TRUE(
+      Put(store.get(), Family::kMeta, FormatKey(), EncodeFormatVersion(kFormatVersion + 1)).ok());
   store.reset();
   {
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -190,7 +191,8 @@ TEST_F(StoreTest, LaterFormatWithMoreFamiliesIsRefusedByItsVersion) {
   }
   const absl::Status status = Store::Open(options_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("format version 2"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(absl::StrCat("format version ", kFormatVersion + 1)));
 }
 
 TEST_F(StoreTest, DataWithoutAVersionIsRefused) {
