@@ -58,9 +58,14 @@ bool LinkChooser::Exchange(uint32_t node, Neighbour added, absl::FunctionRef<boo
   own_.assign(to_node.begin(), to_node.end());
   const auto to_added = Distances(space_.FromNode(nodes_, added.node), *links);
   const size_t n = links->size();
-  // A nearer neighbour leads there already.
+  const auto is_dead = [&](size_t i) {
+    return nodes_.tail((*links)[i]).state.load(std::memory_order_relaxed) >= NodeTail::kDead;
+  };
+  // A nearer neighbour leads there already; a dead one will not for long.
   for (size_t i = 0; i < n && !must; ++i) {
-    if (own_[i] <= added.distance && kPruneAlpha * to_added[i] < added.distance) return false;
+    if (own_[i] <= added.distance && kPruneAlpha * to_added[i] < added.distance && !is_dead(i)) {
+      return false;
+    }
   }
   // It leads to farther neighbours: those go.
   size_t kept = 0;
@@ -72,12 +77,17 @@ bool LinkChooser::Exchange(uint32_t node, Neighbour added, absl::FunctionRef<boo
   }
   links->resize(kept);
   if (kept == n) {
-    // To none: the farthest that may go goes.
+    // To none: of those that may go the farthest does, a dead one first.
     size_t farthest = n;
+    bool dead = false;
     for (size_t i = 0; i < n; ++i) {
-      if ((farthest == n || own_[i] > own_[farthest]) && !fixed((*links)[i])) farthest = i;
+      if (fixed((*links)[i]) || (dead && !is_dead(i))) continue;
+      if (farthest == n || own_[i] > own_[farthest] || (!dead && is_dead(i))) {
+        farthest = i;
+        dead = is_dead(i);
+      }
     }
-    if (farthest == n || (own_[farthest] <= added.distance && !must)) return false;
+    if (farthest == n || (own_[farthest] <= added.distance && !must && !dead)) return false;
     (*links)[farthest] = added.node;
     return true;
   }
