@@ -58,7 +58,7 @@ GraphQuery GraphStage::QueryOf(const SearchContext& context, const Graph& graph,
 
 absl::Status GraphStage::Score() {
   search_.Score();
-  return ++steps_ % kStepsPerPoll == 0 ? poll_.Check() : absl::OkStatus();
+  return steps_++ % kStepsPerPoll == 0 ? poll_.Check() : absl::OkStatus();
 }
 
 void GraphStage::Finish(Candidates* candidates, StageCost* cost) const {

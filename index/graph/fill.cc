@@ -52,7 +52,7 @@ void Graph::Fill(uint32_t slot, uint64_t row, const float* prefix, bool integral
   Encode(node, prefix, integral, &squares_[node]);
   NodeTail& tail = nodes_.tail(node);
   tail.slot = slot;
-  tail.state.store(0, std::memory_order_relaxed);
+  tail.state.store(StateOf(base_), std::memory_order_relaxed);
   used_.fetch_add(1, std::memory_order_relaxed);
 }
 

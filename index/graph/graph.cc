@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "index/graph/writing.h"
@@ -33,9 +34,9 @@ Graph::Graph(Metric metric, const GraphSpec& spec, const NodeRows& rows)
 Graph::~Graph() = default;
 
 uint32_t Graph::StateOf(uint64_t sequence) const {
-  return sequence <= base_
+  return sequence < base_
              ? 0
-             : static_cast<uint32_t>(std::min<uint64_t>(sequence - base_, NodeTail::kLookUp));
+             : static_cast<uint32_t>(std::min<uint64_t>(sequence - base_ + 1, NodeTail::kLookUp));
 }
 
 bool Graph::IsEntry(uint64_t row, uint64_t rows) {
@@ -113,6 +114,8 @@ absl::Status Graph::Insert(uint32_t slot, const float* prefix, bool integral, ui
   double square = 0;
   Encode(node, prefix, integral, &square);
   NodeTail& tail = nodes_.tail(node);
+  // Nothing was there to measure the longest of: later rows may well be longer than the first.
+  if (space_.largest_norm == 0) space_.largest_norm = square > 0 ? 2 * std::sqrt(square) : 1;
   space_.SetTail(tail.scale, square, &tail);
   tail.slot = slot;
   tail.state.store(StateOf(born), std::memory_order_release);
@@ -198,8 +201,41 @@ void Graph::Link(uint32_t node, bool shared, Writing* writing) {
     // No neighbour found a link back worth it: then the nearest that can.
     if (ParentOf(node) != kNoNode) return;
   }
-  // All links of all neighbours lead to their children.
-  AddEntry(node);
+  // All links of all neighbours lead to their children, as those of many equal rows do.
+  if (writing->chosen.empty() || !Interpose(writing->chosen.front(), node, shared)) AddEntry(node);
+}
+
+bool Graph::Interpose(uint32_t parent, uint32_t node, bool shared) {
+  std::vector<uint32_t> links;
+  ReadLinks(parent, &links);
+  for (const uint32_t child : links) {
+    if (child == node || ParentOf(child) != parent) continue;
+    {
+      std::optional<MutexLock> lock;
+      if (shared) lock.emplace(&locks_[node % kLocks]);
+      ReadLinks(node, &links);
+      if (std::find(links.begin(), links.end(), child) == links.end() && !AddLink(node, child)) {
+        const auto last = std::find_if(links.rbegin(), links.rend(),
+                                       [&](uint32_t link) { return ParentOf(link) != node; });
+        if (last == links.rend()) return false;
+        *last = child;
+        SetLinks(node, links);
+      }
+    }
+    std::optional<MutexLock> lock;
+    if (shared) lock.emplace(&locks_[parent % kLocks]);
+    ReadLinks(parent, &links);
+    const auto at = std::find(links.begin(), links.end(), child);
+    // Another thread came first: the end of the build mends what is left.
+    if (at == links.end() || ParentOf(child) != parent) return false;
+    *at = node;
+    SetLinks(parent, links);
+    SetParent(child, node);
+    SetParent(node, parent);
+    if (!shared) MarkChanged(parent);
+    return true;
+  }
+  return false;
 }
 
 bool Graph::LinkBack(uint32_t node, Neighbour added, bool must, Writing* writing) {

@@ -119,6 +119,8 @@ class Graph {
   // Links back to `added` if that is worth it, or if it `must`. Whether it did; the first node that
   // does is its parent.
   bool LinkBack(uint32_t node, Neighbour added, bool must, Writing* writing);
+  // Puts the node between `parent` and one of its children. False where there is none.
+  bool Interpose(uint32_t parent, uint32_t node, bool shared);
   void SetLinks(uint32_t node, std::span<const uint32_t> links);
   // Adds one link if there is room.
   bool AddLink(uint32_t node, uint32_t link);

@@ -4,6 +4,14 @@
 #include <numeric>
 
 namespace nestor {
+namespace {
+
+// By alpha, away from nothing: rounding makes distances between equal rows a little negative.
+float Stretched(float distance) {
+  return distance > 0 ? kPruneAlpha * distance : distance / kPruneAlpha;
+}
+
+}  // namespace
 
 std::span<const float> LinkChooser::Distances(const GraphPoint& point,
                                               std::span<const uint32_t> nodes) {
@@ -37,7 +45,7 @@ void LinkChooser::Choose(std::span<const Neighbour> candidates, uint32_t degree,
     size_t kept = 0;
     for (size_t i = 1; i < rest_.size(); ++i) {
       const uint32_t at = rest_[i];
-      if (kPruneAlpha * between[i - 1] < candidates[at].distance) {
+      if (Stretched(between[i - 1]) < candidates[at].distance) {
         pruned_.push_back(at);
       } else {
         rest_[kept++] = at;
@@ -59,18 +67,18 @@ bool LinkChooser::Exchange(uint32_t node, Neighbour added, absl::FunctionRef<boo
   const auto to_added = Distances(space_.FromNode(nodes_, added.node), *links);
   const size_t n = links->size();
   const auto is_dead = [&](size_t i) {
-    return nodes_.tail((*links)[i]).state.load(std::memory_order_relaxed) >= NodeTail::kDead;
+    return nodes_.tail((*links)[i]).state.load(std::memory_order_relaxed) == NodeTail::kDead;
   };
   // A nearer neighbour leads there already; a dead one will not for long.
   for (size_t i = 0; i < n && !must; ++i) {
-    if (own_[i] <= added.distance && kPruneAlpha * to_added[i] < added.distance && !is_dead(i)) {
+    if (own_[i] <= added.distance && Stretched(to_added[i]) < added.distance && !is_dead(i)) {
       return false;
     }
   }
   // It leads to farther neighbours: those go.
   size_t kept = 0;
   for (size_t i = 0; i < n; ++i) {
-    const bool led_to = own_[i] > added.distance && kPruneAlpha * to_added[i] < own_[i];
+    const bool led_to = own_[i] > added.distance && Stretched(to_added[i]) < own_[i];
     if (led_to && !fixed((*links)[i])) continue;
     own_[kept] = own_[i];
     (*links)[kept++] = (*links)[i];

@@ -178,14 +178,20 @@ uint32_t Graph::MendOne(uint32_t node, Writing* writing) {
   GraphSearch(nodes_, entries(), nullptr, query, &writing->scratch).Run();
   mended_.fetch_add(1, std::memory_order_relaxed);
   const NodePool& pool = writing->scratch.pool;
+  SetParent(node, kNoNode);
+  uint32_t nearest = kNoNode;
   for (size_t i = 0; i < pool.size(); ++i) {
     const uint32_t near = pool.node(i);
     if (!pool.visible(i) || near == node) continue;
-    SetParent(node, kNoNode);
+    if (nearest == kNoNode) nearest = near;
     LinkBack(near, {pool.distance(i), node}, /*must=*/true, writing);
     if (ParentOf(node) == kNoNode) continue;
     MarkChanged(near);
     return near;
+  }
+  if (nearest != kNoNode && Interpose(nearest, node, /*shared=*/false)) {
+    MarkChanged(node);
+    return nearest;
   }
   AddEntry(node);
   return kNoNode;

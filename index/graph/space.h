@@ -31,7 +31,7 @@ struct GraphPoint {
 // What a node stores for a metric, from its prefix's scale and squared norm.
 struct GraphSpace {
   Metric metric = Metric::kL2;
-  double largest_norm = 1;  // M, under DOT
+  double largest_norm = 0;  // M, under DOT; 0 = no row yet
 
   void SetTail(float scale, double square, NodeTail* tail) const;
   GraphPoint FromNode(const NodeStore& nodes, uint32_t node) const;
