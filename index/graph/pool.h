@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "index/graph/nodes.h"
+#include "index/kernels/kernels.h"
 
 namespace nestor {
 
@@ -49,13 +50,15 @@ class NodePool {
 
   // Requires distance < Worst().
   void Insert(float distance, uint32_t node, bool visible) {
-    // Binary search without branches: which way to go cannot be predicted.
+    // To compare with all is faster than to search: up to some hundred values.
     size_t at = 0;
-    for (size_t n = size_; n > 0;) {
+    size_t n = size_;
+    while (n > kCompared) {
       const size_t half = (n + 1) / 2;
       at += distances_[at + half - 1] <= distance ? half : 0;
       n -= half;
     }
+    at += n - kernels_->count_greater(&distances_[at], n, distance);
     std::memmove(&distances_[at + 1], &distances_[at], (size_ - at) * sizeof(float));
     std::memmove(&nodes_[at + 1], &nodes_[at], (size_ - at) * sizeof(uint32_t));
     distances_[at] = distance;
@@ -84,6 +87,8 @@ class NodePool {
   static constexpr uint32_t kInvisible = 1u << 30;
   static constexpr uint32_t kNumber = kInvisible - 1;
 
+  static constexpr size_t kCompared = 128;
+
   size_t Room() const { return capacity_ + invisible_; }
 
   // Takes the farthest invisible node out.
@@ -97,6 +102,7 @@ class NodePool {
     if (at < next_) --next_;
   }
 
+  const Kernels* kernels_ = &ActiveKernels();
   size_t capacity_ = 0;
   size_t size_ = 0;
   size_t next_ = 0;  // all before are expanded
