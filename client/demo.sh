@@ -72,7 +72,7 @@ run create "$kName" --dim 768 --nesting 8,16,32,64,128,256,512,768 --metric dot 
   --attribute installed_kib:int64 --attribute n_depends:int64 --attribute downloads_month:int64 \
   --attribute major:int64 --attribute scoped:bool --attribute tags:string-list
 run load "$kName" "$kData/base.f16bin" --attributes "$kData/attributes.jsonl" --no-build
-run build "$kName" --lists 128 --coarse-dim 64 --shells 64,128,256,768
+run build "$kName" --lists 128 --coarse-dim 64 --shells 64,128,256,768 --graph
 
 readonly kQuery=2
 say "Searching for: $(query_text "$kQuery")"
@@ -83,7 +83,9 @@ echo "(2) lists chosen by 64 dims, scanned by 128, refined by 256, the last 30 r
 run "${search[@]}" --plan coarse=64:32,scan=128:100,refine=256:30,rescore
 echo "(3) a cheaper plan: 32 dims, 4 lists, no rescore"
 run "${search[@]}" --plan coarse=32:4,scan=64:40,refine=128:10
-echo "(4) brute force by all dims, then by the first 64 only"
+echo "(4) candidates from the graph on 384 dims, until no nearer ones are in sight"
+run "${search[@]}" --plan graph=384:100:0.15,refine=768:10,rescore
+echo "(5) brute force by all dims, then by the first 64 only"
 run "${search[@]}" --exact
 run "${search[@]}" --exact=64
 
@@ -98,5 +100,5 @@ run stats "$kName"
 run "${search[@]}"
 stop_server
 
-say "Shown: a server started, 6,000 x 768 nested vectors with attributes loaded, AdANNS-IVF built, searches with other
-    dims at each stage, exact search by prefix, recall and cost of plans, restart without a new build"
+say "Shown: a server started, 6,000 x 768 nested vectors with attributes loaded, AdANNS-IVF and a graph built, searches
+    with other dims at each stage, exact search by prefix, recall and cost of plans, restart without a new build"
