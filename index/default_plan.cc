@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kLevel = 4;  // 0.99
 constexpr double kKeepRoom = 2;
 constexpr uint32_t kGraphEf = 200;
-constexpr float kGraphMargin = 0.15f;
+constexpr float kGraphMargin = 0.12f;
 
 uint32_t NestingAtLeast(const VectorSchema& schema, uint32_t wanted) {
   for (uint32_t d : schema.nesting) {
