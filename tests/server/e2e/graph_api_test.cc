@@ -125,8 +125,7 @@ TEST_F(GraphApiTest, WritesAfterTheBuildAreSeenAtOnce) {
   const auto hits_of = [&](uint64_t id, uint64_t version) {
     std::vector<std::pair<uint64_t, float>> hits;
     const v1::SearchResponse reply = Search(GraphSearch(VectorOf(id, kDim, version), 3));
-    for (const v1::Hit& hit : reply.hits())
-      hits.emplace_back(hit.id().num(), hit.score());
+    for (const v1::Hit& hit : reply.hits()) hits.emplace_back(hit.id().num(), hit.score());
     return hits;
   };
   // New points, one by one.
