@@ -1,5 +1,7 @@
 #include "index/graph_stage.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace nestor {
@@ -9,6 +11,10 @@ namespace {
 // (shared/reference/performance.md, section 8).
 constexpr float kRefinedPart = 0.8f;
 constexpr uint32_t kStepsPerPoll = 8;
+// The stop looks at this hit at least: the first few of a search are near each other in a corner of
+// the graph, far from the nearest node (of 16 random dims, searches for one hit missed the row that
+// they asked with).
+constexpr uint32_t kLeastK = 10;
 
 }  // namespace
 
@@ -49,7 +55,7 @@ GraphQuery GraphStage::QueryOf(const SearchContext& context, const Graph& graph,
   }
   return {.point = graph.space().FromQuery(buffers->codes.data(), scale, square),
           .ef = plan.ef,
-          .k = context.query.limit,
+          .k = std::max(context.query.limit, kLeastK),
           .margin = plan.margin,
           .snapshot = context.query.snapshot,
           .state = graph.StateOf(context.query.snapshot),

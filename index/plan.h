@@ -34,7 +34,8 @@ struct Plan {
     bool operator==(const Stage&) const = default;
   };
   // Candidates from the graph: the best `ef` nodes by its prefix. A margin > 0 ends the search once
-  // the next node is farther than the limit-th best by this factor of its squared distance.
+  // the next node is farther than the limit-th best (the 10th at least) by this factor of its
+  // squared distance.
   struct GraphStage {
     uint32_t dim = 0;  // the graph's
     uint32_t ef = 0;

@@ -56,7 +56,8 @@ v1::PointId NumId(uint64_t id) {
   return out;
 }
 
-class CrashTest : public testing::Test {
+// The parameter: whether builds make a graph, beside the lists.
+class CrashTest : public testing::TestWithParam<bool> {
  protected:
   CrashTest() {
     for (uint64_t w = 0; w < kWriters; ++w) {
@@ -173,9 +174,10 @@ class CrashTest : public testing::Test {
     for (const auto& [id, known] : writer->points) {
       if (known.version == 0 || ++searched > 10) continue;
       v1::SearchResponse reply;
+      v1::SearchRequest request = MakeSearch("c", VectorOf(id, kDim, known.version), 1);
+      if (built_ && GetParam()) SetWholeGraph(&request);
       const grpc::Status status =
-          CallStub(stubs.searches.get(), &v1::SearchService::Stub::Search,
-                   MakeSearch("c", VectorOf(id, kDim, known.version), 1), &reply);
+          CallStub(stubs.searches.get(), &v1::SearchService::Stub::Search, request, &reply);
       ASSERT_TRUE(status.ok()) << status.error_message();
       ASSERT_EQ(reply.hits_size(), 1);
       EXPECT_EQ(reply.hits(0).id().num(), id);
@@ -197,10 +199,35 @@ class CrashTest : public testing::Test {
     EXPECT_EQ(reply.count(), wanted);
   }
 
-  static v1::Operation StartBuild(Stubs& stubs) {
+  // A pool for all rows: nothing is left to chance.
+  static void SetWholeGraph(v1::SearchRequest* request) {
+    v1::Graph* graph = request->mutable_plan()->mutable_graph();
+    graph->set_dim(kDim);
+    graph->set_ef(10000);
+    request->mutable_plan()->set_rescore(true);
+  }
+
+  // Every row has its node, and only one.
+  void VerifyGraph(Stubs& stubs) {
+    uint32_t wanted = 0;
+    for (const Writer& writer : writers_) {
+      for (const auto& [id, known] : writer.points) wanted += known.version != 0 ? 1 : 0;
+    }
+    if (wanted == 0) return;
+    v1::SearchRequest request = MakeSearch("c", VectorOf(1, kDim, 1), wanted);
+    SetWholeGraph(&request);
+    v1::SearchResponse reply;
+    const grpc::Status status =
+        CallStub(stubs.searches.get(), &v1::SearchService::Stub::Search, request, &reply);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(static_cast<uint32_t>(reply.hits_size()), wanted);
+  }
+
+  v1::Operation StartBuild(Stubs& stubs) {
     v1::BuildIndexRequest request;
     request.set_collection("c");
     request.mutable_spec()->set_lists(4);
+    if (GetParam()) request.mutable_spec()->mutable_graph()->set_degree(8);
     v1::Operation operation;
     const grpc::Status status =
         CallStub(stubs.indexes.get(), &v1::IndexService::Stub::BuildIndex, request, &operation);
@@ -220,9 +247,10 @@ class CrashTest : public testing::Test {
   TempDir dir_;
   std::vector<Writer> writers_;
   std::atomic<int> acks_{0};
+  bool built_ = false;
 };
 
-TEST_F(CrashTest, TwentyKillsLoseNothingAcknowledged) {
+TEST_P(CrashTest, TwentyKillsLoseNothingAcknowledged) {
   std::mt19937 random(7);
   uint64_t cut_build = 0;
   for (int round = 0; round <= kRounds; ++round) {
@@ -239,6 +267,7 @@ TEST_F(CrashTest, TwentyKillsLoseNothingAcknowledged) {
     } else {
       for (Writer& writer : writers_) Verify(stubs, &writer);
       VerifyCount(stubs);
+      if (GetParam() && built_) VerifyGraph(stubs);
       if (HasFailure()) FAIL() << Log();
     }
     if (cut_build != 0) {
@@ -254,6 +283,7 @@ TEST_F(CrashTest, TwentyKillsLoseNothingAcknowledged) {
       uint64_t id = StartBuild(stubs).id();
       while (GetOperation(stubs, id).finished_micros() == 0) std::this_thread::yield();
       EXPECT_EQ(GetOperation(stubs, id).state(), v1::Operation::STATE_SUCCEEDED);
+      built_ = true;
     }
     acks_ = 0;
     std::vector<std::thread> threads;
@@ -269,6 +299,9 @@ TEST_F(CrashTest, TwentyKillsLoseNothingAcknowledged) {
   for (const Writer& writer : writers_) points += writer.points.size();
   EXPECT_GT(points, kWriters * kIdsPerWriter / 3) << "the test wrote too little to show anything";
 }
+
+INSTANTIATE_TEST_SUITE_P(Sources, CrashTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "lists_and_graph" : "lists"; });
 
 }  // namespace
 }  // namespace nestor
