@@ -91,7 +91,11 @@ run "${search[@]}" --exact=64
 
 say "What plans cost and recall: 300 queries against the exact truth"
 run bench --collection "$kName" --queries "$kData/query.f16bin" --truth "$kData/gt.ids.ibin" \
-  --distances "$kData/gt.dist.fbin" -k 10
+  --distances "$kData/gt.dist.fbin" -k 10 --plan default \
+  --plan coarse=32:4,scan=64:40,refine=128:10 --plan coarse=64:16,scan=128:60,refine=256:20,rescore \
+  --plan coarse=64:64,scan=128:160,refine=256:40,rescore --plan coarse=64:128,scan=768:40,rescore \
+  --plan graph=384:20,rescore --plan graph=384:200:0.08,refine=768:12,rescore \
+  --plan graph=384:200:0.2,refine=768:12,rescore
 
 say "Restarting: everything is still there, nothing is built again"
 stop_server
