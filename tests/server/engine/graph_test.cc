@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,12 +73,22 @@ class GraphEngineTest : public ::testing::TestWithParam<ExactVectors> {
     return count;
   }
   // The keeper's thread works on its own time.
-  void AwaitLog(absl::string_view text) {
+  void AwaitRepairsAbove(int before) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (Logged(text) == 0 && std::chrono::steady_clock::now() < deadline) {
+    while (Logged("repaired the graph") <= before && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::yield();
     }
-    ASSERT_GT(Logged(text), 0) << text;
+    ASSERT_GT(Logged("repaired the graph"), before) << "a fifth of the rows had died";
+  }
+  // Closes the engine and changes its store behind its back.
+  void ChangeStore(const std::function<void(Batch*)>& change) {
+    engine_.reset();
+    StoreOptions options;
+    options.data_dir = dir_.path();
+    const std::unique_ptr<Store> store = *Store::Open(options);
+    Batch batch(store.get());
+    change(&batch);
+    ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
   }
 
   TempDir dir_;
@@ -143,11 +154,7 @@ TEST_P(GraphEngineTest, DeadNodesAreTakenOutAndUsedAgain) {
   for (int round = 0; round < 4; ++round) {
     const int repairs = Logged("repaired the graph");
     oracle_->Upsert(engine_.get(), 0, 500, 2 + round);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (Logged("repaired the graph") == repairs && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::yield();
-    }
-    ASSERT_GT(Logged("repaired the graph"), repairs) << "a fifth of the rows had died";
+    AwaitRepairsAbove(repairs);
     Check();
   }
   // 2,000 rows were overwritten; without reuse there would be twice the nodes.
@@ -160,27 +167,13 @@ TEST_P(GraphEngineTest, LostBlocksAreMadeAgain) {
   Start();
   oracle_->Upsert(engine_.get(), 0, 1500, 1);
   BuildGraph(/*no_lists=*/false);
-  engine_.reset();
-  {
-    StoreOptions options;
-    options.data_dir = dir_.path();
-    std::unique_ptr<Store> store = *Store::Open(options);
-    Batch batch(store.get());
-    batch.DeleteRange(Family::kGraphs, GraphBlockKey(1, 1, 3), GraphBlockKey(1, 1, 9));
-    ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
-  }
+  ChangeStore([](Batch* batch) {
+    batch->DeleteRange(Family::kGraphs, GraphBlockKey(1, 1, 3), GraphBlockKey(1, 1, 9));
+  });
   engine_ = OpenOrDie(options_);
   EXPECT_EQ(Logged("graph: inserted 384 rows again"), 1) << "six blocks of 64 nodes";
   Check();
-  engine_.reset();
-  {
-    StoreOptions options;
-    options.data_dir = dir_.path();
-    std::unique_ptr<Store> store = *Store::Open(options);
-    Batch batch(store.get());
-    batch.DeleteRange(Family::kGraphs, UidBegin(1), UidBegin(2));
-    ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
-  }
+  ChangeStore([](Batch* batch) { batch->DeleteRange(Family::kGraphs, UidBegin(1), UidBegin(2)); });
   engine_ = OpenOrDie(options_);
   EXPECT_EQ(Logged("graph: inserted 1500 rows again"), 1);
   Check();
@@ -190,15 +183,7 @@ TEST_P(GraphEngineTest, DamageIsNamed) {
   Start();
   oracle_->Upsert(engine_.get(), 0, 300, 1);
   BuildGraph(/*no_lists=*/false);
-  engine_.reset();
-  {
-    StoreOptions options;
-    options.data_dir = dir_.path();
-    std::unique_ptr<Store> store = *Store::Open(options);
-    Batch batch(store.get());
-    batch.Put(Family::kGraphs, GraphBlockKey(1, 1, 2), "short");
-    ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
-  }
+  ChangeStore([](Batch* batch) { batch->Put(Family::kGraphs, GraphBlockKey(1, 1, 2), "short"); });
   const absl::Status status = Engine::Open(options_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_TRUE(absl::StrContains(status.message(), "block 2 of the graph has 5 bytes")) << status;
