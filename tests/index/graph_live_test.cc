@@ -16,16 +16,6 @@
 namespace nestor {
 namespace {
 
-constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kDot, Metric::kL2};
-
-VectorSchema SchemaOf(Metric metric, Dtype dtype = Dtype::kF32) {
-  return {.dim = 100, .nesting = {16, 50, 100}, .metric = metric, .dtype = dtype};
-}
-
-IndexSpec GraphOnly(uint32_t degree = 28, uint32_t ef_construction = 60) {
-  return {.graph = GraphSpec{64, degree, ef_construction}, .no_lists = true};
-}
-
 // The rows [begin, end) of a matrix.
 Matrix Part(const Matrix& matrix, size_t begin, size_t end) {
   const size_t dim = matrix.schema.dim;

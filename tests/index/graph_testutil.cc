@@ -29,6 +29,22 @@ void StoreValues(Matrix* matrix) {
 
 }  // namespace
 
+VectorSchema SchemaOf(Metric metric, Dtype dtype, uint32_t dim) {
+  return {.dim = dim, .nesting = {16, 50, dim}, .metric = metric, .dtype = dtype};
+}
+
+IndexSpec GraphOnly(uint32_t dim, uint32_t degree, uint32_t ef_construction) {
+  return {.graph = GraphSpec{dim, degree, ef_construction}, .no_lists = true};
+}
+
+void ZeroPrefixes(Matrix* matrix, uint32_t dims, size_t step) {
+  for (size_t i = 0; i < matrix->rows(); i += step) {
+    std::fill_n(matrix->values.begin() + static_cast<ptrdiff_t>(i * matrix->schema.dim), dims,
+                0.0f);
+  }
+  StoreValues(matrix);
+}
+
 void ScaleRows(Matrix* matrix, double low, double high, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::uniform_real_distribution<double> exponent(std::log(low), std::log(high));

@@ -9,6 +9,14 @@
 
 namespace nestor {
 
+VectorSchema SchemaOf(Metric metric, Dtype dtype = Dtype::kF32, uint32_t dim = 100);
+
+// A spec of a graph without lists.
+IndexSpec GraphOnly(uint32_t dim = 64, uint32_t degree = 28, uint32_t ef_construction = 60);
+
+// Sets the first `dims` values of every `step`-th row to zero.
+void ZeroPrefixes(Matrix* matrix, uint32_t dims, size_t step);
+
 // Every value of each row times a random factor of the row in [low, high], spread evenly in its
 // logarithm. Values of INT8 are rounded and clamped.
 void ScaleRows(Matrix* matrix, double low, double high, uint64_t seed);

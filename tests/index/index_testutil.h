@@ -14,6 +14,8 @@
 
 namespace nestor {
 
+inline constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kDot, Metric::kL2};
+
 // Vectors stored one after the other as the schema's dtype.
 struct Matrix {
   VectorSchema schema;
