@@ -536,7 +536,8 @@ IndexMemory IvfIndex::Memory() const {
   memory.ids = slots * sizeof(uint64_t) + (strings != 0 ? strings : slots * sizeof(uint64_t));
   memory.exact_vectors = slots * rep.rows_.exact_bytes();
   memory.model = rep.coarse_.bytes();
-  if (rep.graph_ != nullptr) memory.graph = rep.graph_->bytes();
+  if (rep.graph_ != nullptr) memory.graph_parts = rep.graph_->Memory();
+  memory.graph = memory.graph_parts.Total();
   return memory;
 }
 

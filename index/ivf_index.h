@@ -22,6 +22,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "index/graph/graph_memory.h"
 #include "index/model.h"
 #include "index/plan.h"
 #include "index/point_id.h"
@@ -80,7 +81,8 @@ struct IndexMemory {
   uint64_t sequences = 0;  // born and dead
   uint64_t exact_vectors = 0;
   uint64_t model = 0;  // centroids and list means
-  uint64_t graph = 0;  // records with codes and links, entries
+  uint64_t graph = 0;  // all of graph_parts
+  GraphMemory graph_parts;
   uint64_t Total() const {
     return first_shell + later_shells + norms_scales + ids + map + sequences + exact_vectors +
            model + graph;

@@ -27,7 +27,7 @@ Graph::Graph(Metric metric, const GraphSpec& spec, const NodeRows& rows)
       space_{.metric = metric},
       nodes_(spec.dim, spec.degree),
       locks_(std::make_unique<Mutex[]>(kLocks)) {
-  tables_.push_back({std::make_unique<EntryTable>(nodes_, metric, 256)});
+  tables_.push_back({std::make_unique<EntryTable>(nodes_, metric, 128)});
   entries_.store(tables_.back().table.get(), std::memory_order_release);
 }
 
@@ -277,11 +277,12 @@ StoredGraph::Head Graph::StoredHead() const {
   return {.spec = spec_, .largest_norm = space_.largest_norm};
 }
 
-std::vector<StoredGraph::Block> Graph::TakeChanged(size_t max_blocks) {
+std::vector<StoredGraph::Block> Graph::TakeChanged(uint32_t* next, size_t max_blocks) {
   MutexLock lock(&mutex_);
   std::vector<StoredGraph::Block> blocks;
   std::vector<uint32_t> links;
-  for (uint32_t b = 0; b < changed_.size() && blocks.size() < max_blocks; ++b) {
+  for (; *next < changed_.size() && blocks.size() < max_blocks; ++*next) {
+    const uint32_t b = *next;
     if (changed_[b] == 0) continue;
     changed_[b] = 0;
     changed_blocks_.fetch_sub(1, std::memory_order_relaxed);
@@ -308,8 +309,19 @@ double Graph::DeadShare() const {
                          static_cast<double>(used);
 }
 
-uint64_t Graph::bytes() const {
-  return uint64_t{nodes_.limit()} * (nodes_.record_bytes() + sizeof(uint32_t)) + entries().bytes();
+GraphMemory Graph::Memory() const {
+  MutexLock lock(&mutex_);
+  const uint64_t nodes = nodes_.limit();
+  GraphMemory memory;
+  memory.codes = nodes * nodes_.code_bytes();
+  memory.tails = nodes * sizeof(NodeTail);
+  memory.links = nodes * nodes_.record_bytes() - memory.codes - memory.tails;
+  memory.tables = parents_.size() * sizeof(uint32_t) + node_of_slot_.capacity() * sizeof(uint32_t) +
+                  retired_.size() * sizeof(Retired) + changed_.capacity();
+  if (writing_ != nullptr) memory.tables += writing_->scratch.visited.bytes();
+  MutexLock entries_lock(&entries_mutex_);
+  for (const Table& table : tables_) memory.entries += table.table->bytes();
+  return memory;
 }
 
 }  // namespace nestor

@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/base/mutex.h"
+#include "index/graph/graph_memory.h"
 #include "index/graph/links.h"
 #include "index/graph/nodes.h"
 #include "index/graph/search.h"
@@ -75,9 +76,9 @@ class Graph {
   // that every node can be reached. Holds the lock for short whiles. False from `go_on`: Cancelled,
   // with the graph whole. Returns how many it took out.
   absl::StatusOr<uint64_t> Repair(const std::function<bool()>& go_on);
-  // The stored form of up to `max_blocks` blocks that changed since they were last taken; empty
-  // when there are none.
-  std::vector<StoredGraph::Block> TakeChanged(size_t max_blocks);
+  // The stored form of up to `max_blocks` blocks, from number *next on, that changed since they
+  // were last taken; *next moves behind them. Empty when there are none.
+  std::vector<StoredGraph::Block> TakeChanged(uint32_t* next, size_t max_blocks);
   // Those could not be stored: they count as changed.
   void PutBack(std::span<const StoredGraph::Block> blocks);
   // Blocks that changed: about how many nodes they hold.
@@ -91,7 +92,7 @@ class Graph {
   const EntryTable& entries() const { return *entries_.load(std::memory_order_acquire); }
   // A sequence as node states have it.
   uint32_t StateOf(uint64_t sequence) const;
-  uint64_t bytes() const;
+  GraphMemory Memory() const;
   // Nodes that no search could have reached: found, and linked, by LinkAll, Adopt and Repair.
   uint64_t mended() const { return mended_.load(std::memory_order_relaxed); }
 
@@ -173,7 +174,7 @@ class Graph {
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> mended_{0};
 
-  Mutex entries_mutex_;
+  mutable Mutex entries_mutex_;
   struct Table {
     std::unique_ptr<EntryTable> table;
     uint64_t replaced_at = 0;  // the last sequence then

@@ -18,8 +18,7 @@ NodeStore::NodeStore(uint32_t dim, uint32_t degree)
       links_offset_(tail_offset_ + sizeof(NodeTail)),
       record_bytes_(RoundUp(links_offset_ + degree * sizeof(uint32_t), 64)),
       directory_(kMaxBlocks * sizeof(std::atomic<std::byte*>), /*huge=*/false),
-      blocks_(reinterpret_cast<std::atomic<std::byte*>*>(directory_.data())),
-      pages_(std::make_unique<PageBuffer[]>(kMaxBlocks)) {}
+      blocks_(reinterpret_cast<std::atomic<std::byte*>*>(directory_.data())) {}
 
 NodeStore::~NodeStore() = default;
 
@@ -30,8 +29,8 @@ bool NodeStore::Grow(uint32_t n, bool bulk) {
   for (uint64_t b = (uint64_t{begin} + kBlockNodes - 1) >> kBlockShift; b << kBlockShift < end;
        ++b) {
     const bool huge = b > 0 || (bulk && n >= kBlockNodes / 2);
-    pages_[b] = PageBuffer(kBlockNodes * record_bytes_, huge);
-    blocks_[b].store(pages_[b].data(), std::memory_order_release);
+    pages_.emplace_back(kBlockNodes * record_bytes_, huge);
+    blocks_[b].store(pages_.back().data(), std::memory_order_release);
   }
   for (uint64_t node = begin; node < end; ++node) {
     const auto id = static_cast<uint32_t>(node);

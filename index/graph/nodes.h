@@ -12,7 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <vector>
 
 #include "index/base/pages.h"
 
@@ -96,7 +96,7 @@ class NodeStore {
   std::atomic<uint32_t> limit_{0};
   PageBuffer directory_;
   std::atomic<std::byte*>* blocks_ = nullptr;  // in directory_
-  std::unique_ptr<PageBuffer[]> pages_;
+  std::vector<PageBuffer> pages_;              // the blocks' memory
 };
 
 }  // namespace nestor

@@ -133,6 +133,7 @@ class VisitedNodes {
     marks_[node] = round_;
     return fresh;
   }
+  size_t bytes() const { return marks_.capacity(); }
 
  private:
   std::vector<uint8_t> marks_;

@@ -242,7 +242,7 @@ absl::Status Build::Run() {
                                                   : absl::CancelledError("build cancelled");
   }
   if (status.ok() && next_->index->graph() != nullptr) {
-    status = WriteGraph(task_.store, task_.uid, task_.generation, next_->index->graph());
+    status = WriteGraph(task_.store, task_.uid, task_.generation, next_->index->graph()).status();
   }
   if (status.ok()) status = CatchUp();
   if (status.ok()) status = Commit();

@@ -32,10 +32,18 @@ namespace nestor {
 struct CollectionContext {
   Store* store = nullptr;
   int build_threads = 1;
+  GraphUpkeep graph_upkeep;
   std::function<void()> on_unsynced;
   ScratchPool scratches;
   WriteCounters writes;
   std::atomic<uint64_t> searches{0};
+};
+
+// What one look at a graph did.
+struct GraphCare {
+  uint64_t taken_out = 0;      // dead nodes
+  uint64_t stored_blocks = 0;  // of nodes
+  uint64_t stored_seq = 0;     // rows born up to it are in the store's graph
 };
 
 class Collection : public std::enable_shared_from_this<Collection> {
@@ -67,9 +75,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   absl::Status Build(std::function<bool(absl::string_view, double)> progress);
 
-  // Repairs the graph where much of it is dead, and stores it where it changed and that is due. How
-  // many dead nodes it took out; Cancelled where `go_on` said no. One at a time.
-  absl::StatusOr<uint64_t> KeepGraph(const std::function<bool()>& go_on);
+  // Repairs the graph where much of it is dead, and stores it where it changed and that is due.
+  // Cancelled where `go_on` said no. One at a time.
+  absl::StatusOr<GraphCare> KeepGraph(const std::function<bool()>& go_on);
   // Stores what changed, at once: after Close, before the store closes.
   absl::Status StoreGraph();
 

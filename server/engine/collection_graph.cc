@@ -1,4 +1,5 @@
 // Upkeep of a collection's graph, on the keeper's thread.
+#include <algorithm>
 #include <chrono>
 
 #include "index/graph/graph.h"
@@ -6,39 +7,35 @@
 #include "server/engine/stored_graphs.h"
 
 namespace nestor {
-namespace {
 
-// Dead nodes cost a search 10 % at 10 % of them (shared/reference/performance.md, section 9).
-constexpr double kRepairAt = 0.10;
-// A few inserts change most blocks, so that storing writes most of the graph: not often, and not
-// for more than a twentieth of the time.
-constexpr auto kStoreEvery = std::chrono::seconds(10);
-constexpr int kStoreShare = 20;
-
-}  // namespace
-
-absl::StatusOr<uint64_t> Collection::KeepGraph(const std::function<bool()>& go_on) {
+absl::StatusOr<GraphCare> Collection::KeepGraph(const std::function<bool()>& go_on) {
   using Clock = std::chrono::steady_clock;
+  const GraphUpkeep& upkeep = context_->graph_upkeep;
   MutexLock lock(&graph_mutex_);
-  if (graph_closed_) return 0;
-  const std::shared_ptr<Generation> generation = snapshots_.Peek().generation;
-  Graph* graph = generation->index->graph();
-  if (graph == nullptr) return 0;
-  uint64_t repaired = 0;
-  if (graph->DeadShare() >= kRepairAt) {
+  GraphCare care;
+  if (graph_closed_) return care;
+  const Snapshots::Pinned state = snapshots_.Peek();
+  Graph* graph = state.generation->index->graph();
+  if (graph == nullptr) return care;
+  if (graph->DeadShare() >= upkeep.repair_at) {
     graph->SetOldest(snapshots_.Horizon());
     const absl::StatusOr<uint64_t> done =
         graph->Repair([&] { return go_on() && !graph_closing_.load(std::memory_order_relaxed); });
     if (!done.ok()) return done.status();
-    repaired = *done;
+    care.taken_out = *done;
   }
   const Clock::time_point begun = Clock::now();
-  if (graph->changed_nodes() == 0 || begun < store_graph_at_) return repaired;
-  absl::Status stored = WriteGraph(context_->store, uid_, generation->number, graph);
+  if (graph->changed_nodes() == 0 || begun < store_graph_at_) return care;
+  // Published, so in the graph before the first block is taken.
+  care.stored_seq = state.seq;
+  const absl::StatusOr<uint64_t> stored =
+      WriteGraph(context_->store, uid_, state.generation->number, graph);
   const Clock::time_point ended = Clock::now();
-  store_graph_at_ = ended + std::max<Clock::duration>(kStoreEvery, kStoreShare * (ended - begun));
-  if (!stored.ok()) return stored;
-  return repaired;
+  store_graph_at_ =
+      ended + std::max<Clock::duration>(upkeep.store_every, upkeep.store_share * (ended - begun));
+  if (!stored.ok()) return stored.status();
+  care.stored_blocks = *stored;
+  return care;
 }
 
 absl::Status Collection::StoreGraph() {
@@ -46,7 +43,7 @@ absl::Status Collection::StoreGraph() {
   const std::shared_ptr<Generation> generation = snapshots_.Peek().generation;
   Graph* graph = generation->index->graph();
   if (graph == nullptr) return absl::OkStatus();
-  return WriteGraph(context_->store, uid_, generation->number, graph);
+  return WriteGraph(context_->store, uid_, generation->number, graph).status();
 }
 
 void Collection::CloseGraph() {

@@ -1,6 +1,7 @@
 // Collections of points over one RocksDB: writes, reads, searches, index builds. Knows neither gRPC
 // nor protobuf. Every function may be called from any thread and runs on it; the engine's own
-// threads are one that builds indexes and one that syncs the log of ASYNC collections.
+// threads are one that builds indexes, one that repairs and stores graphs and one that syncs the
+// log of ASYNC collections.
 //
 // Status codes: InvalidArgument (bad input; names value and limit), NotFound (collection, point,
 // operation), AlreadyExists, FailedPrecondition (data directory in use, unknown format, a build
@@ -9,6 +10,7 @@
 #ifndef NESTOR_SERVER_ENGINE_ENGINE_H_
 #define NESTOR_SERVER_ENGINE_ENGINE_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,12 +35,24 @@ struct Generation;
 
 enum class Severity { kInfo, kWarning, kError };
 
+// When graphs are repaired and stored in the background.
+struct GraphUpkeep {
+  std::chrono::milliseconds pause{500};  // between two looks at all graphs
+  // Dead nodes cost a search 10 % at 10 % of them (shared/reference/performance.md, section 9).
+  double repair_at = 0.10;
+  // A few inserts change most blocks, so that storing writes most of the graph: not often, and not
+  // for more than a twentieth of the time.
+  std::chrono::milliseconds store_every{10'000};
+  int store_share = 20;
+};
+
 struct EngineOptions {
   std::string data_dir;                           // made if absent; one server at a time
   int build_threads = 1;                          // of index builds
   int load_threads = 2;                           // of a restart
   size_t cache_bytes = size_t{128} << 20;         // RocksDB's one block cache
   size_t write_buffer_bytes = size_t{256} << 20;  // RocksDB's memtables, all together
+  GraphUpkeep graph_upkeep;
   // Events worth a line in the server's log. Called from any thread.
   std::function<void(Severity, absl::string_view)> log;
   rocksdb::Env* env = nullptr;  // tests: a file system with faults; borrowed, outlives the engine

@@ -39,10 +39,12 @@ absl::Status Engine::Rep::Open() {
   });
   context_.store = store_.get();
   context_.build_threads = options_.build_threads;
+  context_.graph_upkeep = options_.graph_upkeep;
   context_.on_unsynced = [syncer = syncer_.get()] { syncer->Notify(); };
   if (absl::Status status = LoadCollections(); !status.ok()) return status;
   builder_ = std::make_unique<Builder>(operations_.get(), options_.log);
-  keeper_ = std::make_unique<GraphKeeper>([this] { return All(); }, options_.log);
+  keeper_ = std::make_unique<GraphKeeper>([this] { return All(); }, options_.graph_upkeep.pause,
+                                          options_.log);
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 #define NESTOR_SERVER_ENGINE_GRAPH_KEEPER_H_
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -20,7 +21,7 @@ class GraphKeeper {
   using Collections = std::function<std::vector<std::shared_ptr<Collection>>()>;
   using Log = std::function<void(Severity, absl::string_view)>;
 
-  GraphKeeper(Collections collections, Log log);
+  GraphKeeper(Collections collections, std::chrono::milliseconds pause, Log log);
   ~GraphKeeper();  // Stop
 
   // Stops at the next chance and joins the thread.
@@ -28,8 +29,10 @@ class GraphKeeper {
 
  private:
   void Run();
+  void Report(const Collection& collection, const GraphCare& care) const;
 
   const Collections collections_;
+  const std::chrono::milliseconds pause_;
   const Log log_;
   std::atomic<bool> stopping_{false};
   Mutex mutex_;

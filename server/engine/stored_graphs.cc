@@ -35,10 +35,12 @@ absl::StatusOr<std::optional<StoredGraph>> ReadGraph(const Store& store, uint32_
   return graph;
 }
 
-absl::Status WriteGraph(Store* store, uint32_t uid, uint32_t generation, Graph* graph) {
-  for (;;) {
-    const std::vector<StoredGraph::Block> blocks = graph->TakeChanged(kBlocksAtATime);
-    if (blocks.empty()) return absl::OkStatus();
+absl::StatusOr<uint64_t> WriteGraph(Store* store, uint32_t uid, uint32_t generation, Graph* graph) {
+  uint64_t written = 0;
+  // Once through all blocks: under writes some have always changed again.
+  for (uint32_t next = 0;;) {
+    const std::vector<StoredGraph::Block> blocks = graph->TakeChanged(&next, kBlocksAtATime);
+    if (blocks.empty()) return written;
     Batch batch(store);
     batch.Put(Family::kGraphs, GraphHeadKey(uid, generation), SerializeHead(graph->StoredHead()));
     for (const StoredGraph::Block& block : blocks) {
@@ -49,6 +51,7 @@ absl::Status WriteGraph(Store* store, uint32_t uid, uint32_t generation, Graph* 
       graph->PutBack(blocks);
       return status;
     }
+    written += blocks.size();
   }
 }
 

@@ -19,8 +19,9 @@ absl::StatusOr<std::optional<StoredGraph>> ReadGraph(const Store& store, uint32_
                                                      uint32_t generation,
                                                      const VectorSchema& schema);
 
-// Writes the blocks that changed since the last call, and the head.
-absl::Status WriteGraph(Store* store, uint32_t uid, uint32_t generation, Graph* graph);
+// Writes the blocks that changed since the last call, and the head; how many blocks. What changes
+// meanwhile may be left to the next call.
+absl::StatusOr<uint64_t> WriteGraph(Store* store, uint32_t uid, uint32_t generation, Graph* graph);
 
 }  // namespace nestor
 

@@ -86,7 +86,8 @@ class Writer {
   void Close(absl::Status why);
   void Reopen();
 
-  uint64_t unpurged_rows() const;
+  // Any thread; waits for nobody.
+  uint64_t unpurged_rows() const { return unpurged_rows_.load(std::memory_order_relaxed); }
 
  private:
   struct Waiter {
@@ -139,7 +140,7 @@ class Writer {
   std::deque<Waiter*> queue_ ABSL_GUARDED_BY(queue_mutex_);
 
   // The writer's lock.
-  mutable Mutex mutex_;
+  Mutex mutex_;
   absl::Status closed_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Generation> generation_ ABSL_GUARDED_BY(mutex_);
   uint64_t seq_ ABSL_GUARDED_BY(mutex_);
@@ -149,6 +150,10 @@ class Writer {
       ABSL_GUARDED_BY(mutex_);  // still in the store, ascending by `dead`
   bool recording_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Change> changes_ ABSL_GUARDED_BY(mutex_);
+
+  // For those who do not wait for the lock.
+  std::atomic<bool> has_graph_;             // generation_
+  std::atomic<uint64_t> unpurged_rows_{0};  // dead_rows_
 };
 
 }  // namespace nestor
