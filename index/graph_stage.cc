@@ -31,20 +31,21 @@ absl::Status GraphStage::Check(const Graph* graph, const Plan& plan) {
 }
 
 GraphStage::GraphStage(const SearchContext& context, const Graph& graph, const NodeRows& rows,
-                       const Plan::GraphStage& plan, bool integral, GraphBuffers* buffers)
+                       const Plan::GraphStage& plan, bool integral, bool alone,
+                       GraphBuffers* buffers)
     : context_(context),
       graph_(graph),
       plan_(plan),
       buffers_(*buffers),
       square_(context.kernels.dot_f64(context.query.vector.data(), context.query.vector.data(),
                                       graph.spec().dim)),
-      query_(QueryOf(context, graph, plan, integral, square_, buffers)),
+      query_(QueryOf(context, graph, plan, integral, alone, square_, buffers)),
       search_(graph.nodes(), graph.entries(), &rows, query_, &buffers->scratch),
       poll_(context.query) {}
 
 GraphQuery GraphStage::QueryOf(const SearchContext& context, const Graph& graph,
-                               const Plan::GraphStage& plan, bool integral, double square,
-                               GraphBuffers* buffers) {
+                               const Plan::GraphStage& plan, bool integral, bool alone,
+                               double square, GraphBuffers* buffers) {
   const float* q = context.query.vector.data();
   buffers->codes.resize(graph.nodes().code_bytes());
   float scale = 1;
@@ -59,7 +60,8 @@ GraphQuery GraphStage::QueryOf(const SearchContext& context, const Graph& graph,
           .margin = plan.margin,
           .snapshot = context.query.snapshot,
           .state = graph.StateOf(context.query.snapshot),
-          .skip_slot = context.query.skip_slot};
+          .skip_slot = context.query.skip_slot,
+          .beam = alone ? 2u : 1u};
 }
 
 absl::Status GraphStage::Score() {

@@ -29,9 +29,9 @@ class GraphStage {
   static absl::Status Check(const Graph* graph, const Plan& plan);
 
   // The arguments outlive the stage. `integral`: the query is made of int8 values and the rows'
-  // codes are theirs.
+  // codes are theirs. `alone`: no other search takes turns with it.
   GraphStage(const SearchContext& context, const Graph& graph, const NodeRows& rows,
-             const Plan::GraphStage& plan, bool integral, GraphBuffers* buffers);
+             const Plan::GraphStage& plan, bool integral, bool alone, GraphBuffers* buffers);
 
   // Chooses what to look at next and asks the cache for it; false when the search is over.
   bool Gather() { return search_.Gather(); }
@@ -42,7 +42,7 @@ class GraphStage {
 
  private:
   static GraphQuery QueryOf(const SearchContext& context, const Graph& graph,
-                            const Plan::GraphStage& plan, bool integral, double square,
+                            const Plan::GraphStage& plan, bool integral, bool alone, double square,
                             GraphBuffers* buffers);
 
   const SearchContext& context_;

@@ -75,7 +75,9 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
     } else if (field.first == "graph") {
       if (last != kNothing) return misplaced();
       last = kFirst;
-      status = ParseGraph(field.second, &plan.graph.emplace());
+      Plan::GraphStage graph;
+      status = ParseGraph(field.second, &graph);
+      plan.graph = graph;
     } else if (field.first == "refine") {
       if (last != kFirst && last != kRefine) return misplaced();
       last = kRefine;

@@ -1,5 +1,6 @@
 #include "client/bench/local_engine.h"
 
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -93,7 +94,7 @@ struct alignas(64) Worker {
   SearchResult result;
   std::vector<StageCost> sums;
 
-  void Sum() {
+  void Sum(const SearchResult& result) {
     if (sums.size() < result.stages.size()) sums.resize(result.stages.size());
     for (size_t i = 0; i < result.stages.size(); ++i) {
       const StageCost& cost = result.stages[i];
@@ -188,49 +189,115 @@ LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index)
 
 absl::StatusOr<EnginePass> LocalEngine::Run(const std::string& setting,
                                             const PassOptions& options) {
-  EnginePass done;
-  Plan plan;
-  uint32_t exact_dim = 0;
-  if (absl::StartsWith(setting, "exact")) {
-    exact_dim = index_->schema().dim;
-    absl::string_view dim = setting;
-    if (absl::ConsumePrefix(&dim, "exact=") && !absl::SimpleAtoi(dim, &exact_dim)) exact_dim = 0;
-    if (NestingIndex(index_->schema(), exact_dim) < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("'", setting,
-                                                     "' is not exact=DIM with DIM of the nesting ",
-                                                     absl::StrJoin(index_->schema().nesting, ",")));
+  absl::string_view how = setting;
+  uint32_t batch = 0;
+  if (absl::ConsumePrefix(&how, "batch=")) {
+    const size_t space = how.find(' ');
+    if (space == how.npos || !absl::SimpleAtoi(how.substr(0, space), &batch) || batch == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", setting, "' is not batch=N PLAN with N queries, 1 at least"));
     }
-    done.plan = absl::StrCat("exact=", exact_dim);
-  } else {
-    if (setting == "default") {
-      plan = DefaultPlan(index_->schema(), index_->Shape(), options.k);
-    } else {
-      const absl::StatusOr<Plan> parsed = ParsePlan(setting);
-      if (!parsed.ok()) return parsed.status();
-      plan = *parsed;
-    }
-    if (absl::Status s = ValidatePlan(plan, index_->schema(), options.k); !s.ok()) return s;
-    done.plan = FormatPlan(plan);
+    how.remove_prefix(space + 1);
+  } else if (absl::StartsWith(how, "exact")) {
+    return RunExact(setting, options);
   }
+  Plan plan;
+  if (how == "default") {
+    plan = DefaultPlan(index_->schema(), index_->Shape(), options.k);
+  } else {
+    const absl::StatusOr<Plan> parsed = ParsePlan(how);
+    if (!parsed.ok()) return parsed.status();
+    plan = *parsed;
+  }
+  if (absl::Status s = ValidatePlan(plan, index_->schema(), options.k); !s.ok()) return s;
+  if (batch > 0) return RunInBatches(plan, batch, options);
+  return RunSingly(FormatPlan(plan), options,
+                   [&](const SearchQuery& query, SearchScratch* scratch, SearchResult* result) {
+                     return index_->Search(query, plan, scratch, result);
+                   });
+}
+
+absl::StatusOr<EnginePass> LocalEngine::RunExact(const std::string& setting,
+                                                 const PassOptions& options) {
+  uint32_t dim_asked = index_->schema().dim;
+  absl::string_view dim = setting;
+  if (absl::ConsumePrefix(&dim, "exact=") && !absl::SimpleAtoi(dim, &dim_asked)) dim_asked = 0;
+  if (NestingIndex(index_->schema(), dim_asked) < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("'", setting,
+                                                   "' is not exact=DIM with DIM of the nesting ",
+                                                   absl::StrJoin(index_->schema().nesting, ",")));
+  }
+  return RunSingly(absl::StrCat("exact=", dim_asked), options,
+                   [&](const SearchQuery& query, SearchScratch* scratch, SearchResult* result) {
+                     return index_->SearchExact(query, dim_asked, scratch, result);
+                   });
+}
+
+absl::StatusOr<EnginePass> LocalEngine::RunSingly(std::string plan, const PassOptions& options,
+                                                  const Searcher& search) {
   std::vector<Worker> workers(static_cast<size_t>(options.threads));
   absl::StatusOr<Pass> pass = RunPass(
       options, set_.queries(), /*with_scores=*/false,
       [&](int thread, uint32_t q, std::span<uint64_t> ids, std::span<float>) {
         Worker& worker = workers[static_cast<size_t>(thread)];
-        const SearchQuery query{.vector = set_.query(q), .limit = options.k, .snapshot = kSnapshot};
-        const absl::Status status =
-            exact_dim != 0 ? index_->SearchExact(query, exact_dim, &worker.scratch, &worker.result)
-                           : index_->Search(query, plan, &worker.scratch, &worker.result);
+        const absl::Status status = search(QueryAt(q, options), &worker.scratch, &worker.result);
         if (!status.ok()) return status;
-        for (size_t i = 0; i < worker.result.hits.size(); ++i)
-          ids[i] = index_->RowAt(worker.result.hits[i].slot);
-        worker.Sum();
+        Keep(worker.result, ids);
+        worker.Sum(worker.result);
         return absl::OkStatus();
       });
   if (!pass.ok()) return pass.status();
-  done.stages = Means(workers, pass->answered);
-  done.pass = *std::move(pass);
-  return done;
+  const uint64_t answered = pass->answered;
+  return EnginePass{
+      .pass = *std::move(pass), .plan = std::move(plan), .stages = Means(workers, answered)};
+}
+
+absl::StatusOr<EnginePass> LocalEngine::RunInBatches(const Plan& plan, uint32_t batch,
+                                                     const PassOptions& options) {
+  struct Feed final : SearchFeed {
+    absl::StatusOr<bool> Next(size_t lane, SearchQuery* query) override {
+      if (next == queries.size()) return false;
+      *query = engine->QueryAt(queries[next], *options);
+      lanes[lane] = next++;
+      return true;
+    }
+    void Take(size_t lane, const SearchResult& result) override {
+      engine->Keep(result, ids.subspan(lanes[lane] * options->k, options->k));
+      worker->Sum(result);
+    }
+    const LocalEngine* engine;
+    const PassOptions* options;
+    Worker* worker;
+    std::span<const uint32_t> queries;
+    std::span<uint64_t> ids;
+    size_t next = 0;
+    std::array<size_t, kLanes> lanes{};
+  };
+  std::vector<Worker> workers(static_cast<size_t>(options.threads));
+  absl::StatusOr<Pass> pass =
+      RunBatches(options, set_.queries(), batch,
+                 [&](int thread, std::span<const uint32_t> queries, std::span<uint64_t> ids) {
+                   Feed feed;
+                   feed.engine = this;
+                   feed.options = &options;
+                   feed.worker = &workers[static_cast<size_t>(thread)];
+                   feed.queries = queries;
+                   feed.ids = ids;
+                   return index_->SearchMany(plan, &feed, &feed.worker->scratch);
+                 });
+  if (!pass.ok()) return pass.status();
+  const uint64_t answered = pass->answered;
+  return EnginePass{.pass = *std::move(pass),
+                    .plan = absl::StrCat("batch=", batch, " ", FormatPlan(plan)),
+                    .stages = Means(workers, answered)};
+}
+
+SearchQuery LocalEngine::QueryAt(uint32_t q, const PassOptions& options) const {
+  return {.vector = set_.query(q), .limit = options.k, .snapshot = kSnapshot};
+}
+
+void LocalEngine::Keep(const SearchResult& result, std::span<uint64_t> ids) const {
+  for (size_t i = 0; i < result.hits.size(); ++i) ids[i] = index_->RowAt(result.hits[i].slot);
 }
 
 }  // namespace nestor

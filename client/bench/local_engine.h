@@ -19,6 +19,8 @@ struct LocalEngineOptions {
   std::function<void(double fraction)> progress;
 };
 
+// Takes "batch=N PLAN" too: the plan for N queries at a time, as BatchSearch runs it in each of its
+// threads (IvfIndex::SearchMany).
 class LocalEngine : public Engine {
  public:
   // `set` has a base and outlives the engine.
@@ -31,7 +33,17 @@ class LocalEngine : public Engine {
   const IvfIndex& index() const { return *index_; }
 
  private:
+  using Searcher = std::function<absl::Status(const SearchQuery&, SearchScratch*, SearchResult*)>;
+
   LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index);
+  absl::StatusOr<EnginePass> RunExact(const std::string& setting, const PassOptions& options);
+  absl::StatusOr<EnginePass> RunSingly(std::string plan, const PassOptions& options,
+                                       const Searcher& search);
+  absl::StatusOr<EnginePass> RunInBatches(const Plan& plan, uint32_t batch,
+                                          const PassOptions& options);
+  SearchQuery QueryAt(uint32_t q, const PassOptions& options) const;
+  // The hits' ids.
+  void Keep(const SearchResult& result, std::span<uint64_t> ids) const;
 
   const Dataset& set_;
   const std::unique_ptr<IvfIndex> index_;

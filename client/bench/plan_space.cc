@@ -194,7 +194,7 @@ Source SourceOf(const Plan& plan) {
 }
 
 std::optional<Source> SourceOfText(absl::string_view plan) {
-  const absl::StatusOr<Plan> parsed = ParsePlan(plan);
+  const absl::StatusOr<Plan> parsed = ParsePlan(plan.substr(plan.rfind(' ') + 1));
   return parsed.ok() ? std::optional(SourceOf(*parsed)) : std::nullopt;
 }
 

@@ -18,7 +18,8 @@ namespace nestor {
 enum class Source : uint8_t { kLists, kGraph };
 absl::string_view Name(Source source);  // "lists", "graph"
 Source SourceOf(const Plan& plan);
-// Of a plan's text; nothing for what is no plan ("exact", a baseline's setting).
+// Of a plan's text, "batch=N " before it or not; nothing for what is no plan ("exact", a baseline's
+// setting).
 std::optional<Source> SourceOfText(absl::string_view plan);
 
 // Ascending values.

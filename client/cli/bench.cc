@@ -64,9 +64,16 @@ absl::StatusOr<std::string> BaselinesProgram() {
   return program.string();
 }
 
-// --plan, and with --exact brute force at every nesting dim.
+// --plan, with --local and --batch each in batches too, and with --exact brute force at every
+// nesting dim.
 std::vector<std::string> PlansOf(const BenchFlags& flags, const Dataset& set) {
-  std::vector<std::string> plans = flags.compare.plans;
+  std::vector<std::string> plans;
+  for (const std::string& plan : flags.compare.plans) {
+    plans.push_back(plan);
+    if (flags.local && flags.batch > 0) {
+      plans.push_back(absl::StrCat("batch=", flags.batch, " ", plan));
+    }
+  }
   if (flags.exact) {
     for (uint32_t dim : set.nesting()) plans.push_back(absl::StrCat("exact=", dim));
   }

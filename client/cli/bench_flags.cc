@@ -95,7 +95,8 @@ void AddMeasureFlags(CLI::App* command, BenchFlags* flags) {
       ->type_name("N");
   command
       ->add_option("--batch", flags->batch,
-                   "With --collection: send BatchSearch calls of so many queries; 0 = Search")
+                   "With --collection: send BatchSearch calls of so many queries; 0 = Search. "
+                   "With --local: measure each --plan in such batches too")
       ->check(CLI::Range(0, 10000))
       ->type_name("N");
   command->add_flag("--json", flags->json, "Print one JSON object a line instead of tables");
@@ -133,6 +134,9 @@ absl::Status CheckBenchFlags(const BenchFlags& flags) {
   if (with_files && flags.files.queries.empty()) return UsageError("--queries is required");
   if (flags.local && (flags.files.base.empty() || flags.metric.empty())) {
     return UsageError("--local needs --base and --metric");
+  }
+  if (flags.local && flags.batch > 0 && flags.compare.plans.empty()) {
+    return UsageError("--local with --batch needs --plan: the plans that are run in batches");
   }
   if (!flags.collection.empty() && flags.files.truth.empty() && flags.files.base.empty()) {
     return UsageError("--collection needs --truth, or --base to compute it from");

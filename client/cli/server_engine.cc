@@ -1,11 +1,11 @@
 #include "client/cli/server_engine.h"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <mutex>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -180,60 +180,43 @@ absl::StatusOr<EnginePass> ServerEngine::RunSingly(const v1::SearchRequest& requ
 
 absl::StatusOr<EnginePass> ServerEngine::RunInBatches(const v1::BatchSearchRequest& request,
                                                       const PassOptions& options) {
-  const std::vector<uint32_t> queries = QueriesOf(options.half, set_.queries());
-  const uint32_t batches = (static_cast<uint32_t>(queries.size()) + batch_ - 1) / batch_;
   Costs costs;
-  EnginePass done;
-  done.pass.ids.assign(queries.size() * options.k, kNoId);
+  const std::vector<uint32_t> queries = QueriesOf(options.half, set_.queries());
   // Made before the clock runs, as in process the queries are there too; f16 as the file has them.
-  std::vector<v1::BatchSearchRequest> requests(batches, request);
+  std::vector<v1::BatchSearchRequest> requests((queries.size() + batch_ - 1) / batch_, request);
+  absl::flat_hash_map<uint32_t, const v1::BatchSearchRequest*> by_first_query;
   const bool halves = set_.query_file().element() == Element::kF16;
   for (size_t i = 0; i < queries.size(); ++i) {
+    if (i % batch_ == 0) by_first_query[queries[i]] = &requests[i / batch_];
     v1::Packed* packed = requests[i / batch_].mutable_queries();
     packed->set_dtype(halves ? v1::DTYPE_F16 : v1::DTYPE_F32);
     const std::span<const std::byte> bytes =
         halves ? set_.query_file().RowBytes(queries[i]) : std::as_bytes(set_.query(queries[i]));
     packed->mutable_data()->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  // Each batch is a run of an inner pass; its hits go straight into the outer one, once.
-  std::vector<std::atomic<bool>> kept(batches);
-  const PassOptions runs{.half = Half::kAll,
-                         .k = 1,
-                         .threads = options.threads,
-                         .min_runs = (options.min_runs + batch_ - 1) / batch_};
-  absl::StatusOr<Pass> pass = RunPass(
-      runs, batches, /*with_scores=*/false,
-      [&](int, uint32_t b, std::span<uint64_t>, std::span<float>) {
-        const size_t first = size_t{b} * batch_;
-        const size_t n = std::min<size_t>(batch_, queries.size() - first);
-        const absl::StatusOr<v1::BatchSearchResponse> response = client_.BatchSearch(requests[b]);
+  absl::StatusOr<Pass> pass = RunBatches(
+      options, set_.queries(), batch_,
+      [&](int, std::span<const uint32_t> some, std::span<uint64_t> ids) {
+        const absl::StatusOr<v1::BatchSearchResponse> response =
+            client_.BatchSearch(*by_first_query.at(some[0]));
         if (!response.ok()) return response.status();
-        if (static_cast<size_t>(response->counts_size()) != n) {
+        if (static_cast<size_t>(response->counts_size()) != some.size()) {
           return absl::InternalError(absl::StrCat("BatchSearch answered ", response->counts_size(),
-                                                  " of ", n, " queries"));
+                                                  " of ", some.size(), " queries"));
         }
         costs.Add(*response);
-        if (kept[b].exchange(true)) return absl::OkStatus();
         int hit = 0;
-        for (size_t i = 0; i < n; ++i) {
+        for (size_t i = 0; i < some.size(); ++i) {
           const uint32_t count = response->counts(static_cast<int>(i));
           for (uint32_t h = 0; h < count && hit < response->ids().nums_size(); ++h, ++hit) {
-            if (h < options.k)
-              done.pass.ids[(first + i) * options.k + h] = response->ids().nums(hit);
+            if (h < options.k) ids[i * options.k + h] = response->ids().nums(hit);
           }
         }
         return absl::OkStatus();
       });
   if (!pass.ok()) return pass.status();
-  const uint64_t rounds = pass->micros.size() / batches;
-  done.pass.k = options.k;
-  done.pass.queries = static_cast<uint32_t>(queries.size());
-  done.pass.micros = std::move(pass->micros);
-  done.pass.wall_s = pass->wall_s;
-  done.pass.answered = rounds * queries.size();
-  done.plan = costs.PlanOr("");
-  done.stages = costs.Means(done.pass.answered);
-  return done;
+  return EnginePass{
+      .pass = *std::move(pass), .plan = costs.PlanOr(""), .stages = costs.Means(pass->answered)};
 }
 
 }  // namespace nestor

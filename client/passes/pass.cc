@@ -14,36 +14,50 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// A run: some queries, one after the other in the half.
+using AnswerRun = std::function<absl::Status(int thread, std::span<const uint32_t> queries,
+                                             std::span<uint64_t> ids, std::span<float> scores)>;
+
 // One pass, shared by its threads: each takes the next run until none is left.
 class Running {
  public:
-  Running(const PassOptions& options, std::vector<uint32_t> queries, bool with_scores,
-          const Answer& answer)
-      : k_(options.k), queries_(std::move(queries)), with_scores_(with_scores), answer_(answer) {
+  Running(const PassOptions& options, std::vector<uint32_t> queries, size_t batch, bool with_scores,
+          const AnswerRun& answer)
+      : k_(options.k),
+        queries_(std::move(queries)),
+        batch_(batch),
+        batches_((queries_.size() + batch - 1) / batch),
+        with_scores_(with_scores),
+        answer_(answer) {
     const uint64_t n = queries_.size();
     const uint64_t repeats = std::max<uint64_t>(1, (options.min_runs + n - 1) / n);
     pass_.k = k_;
     pass_.queries = static_cast<uint32_t>(n);
     pass_.ids.assign(n * k_, kNoId);
     if (with_scores_) pass_.scores.assign(n * k_, 0.0f);
-    pass_.micros.resize(n * repeats);
+    pass_.micros.resize(batches_ * repeats);
     pass_.answered = n * repeats;
   }
 
   void Work(int thread) {
-    std::vector<uint64_t> spare_ids(k_);
-    std::vector<float> spare_scores(with_scores_ ? k_ : 0);
+    std::vector<uint64_t> spare_ids(batch_ * k_);
+    std::vector<float> spare_scores(with_scores_ ? batch_ * k_ : 0);
     while (!failed_.load(std::memory_order_relaxed)) {
       const uint64_t run = next_.fetch_add(1, std::memory_order_relaxed);
       if (run >= pass_.micros.size()) return;
-      const uint64_t i = run % queries_.size();
+      const uint64_t first = run % batches_ * batch_;
+      const uint64_t n = std::min<uint64_t>(batch_, queries_.size() - first);
       // Later rounds give the same answers; only the first one's are kept.
-      const bool first = run < queries_.size();
-      std::span<uint64_t> ids = first ? std::span(pass_.ids).subspan(i * k_, k_) : spare_ids;
-      std::span<float> scores = spare_scores;
-      if (first && with_scores_) scores = std::span(pass_.scores).subspan(i * k_, k_);
+      const bool keep = run < batches_;
+      std::span<uint64_t> ids = keep ? std::span(pass_.ids).subspan(first * k_, n * k_)
+                                     : std::span(spare_ids).first(n * k_);
+      std::span<float> scores;
+      if (with_scores_) {
+        scores = keep ? std::span(pass_.scores).subspan(first * k_, n * k_)
+                      : std::span(spare_scores).first(n * k_);
+      }
       const Clock::time_point begin = Clock::now();
-      absl::Status status = answer_(thread, queries_[i], ids, scores);
+      absl::Status status = answer_(thread, std::span(queries_).subspan(first, n), ids, scores);
       const Clock::time_point end = Clock::now();
       pass_.micros[run] = std::chrono::duration<float, std::micro>(end - begin).count();
       if (!status.ok()) Fail(std::move(status));
@@ -65,8 +79,10 @@ class Running {
 
   const uint32_t k_;
   const std::vector<uint32_t> queries_;
+  const size_t batch_;  // queries of a run, but for the last
+  const uint64_t batches_;
   const bool with_scores_;
-  const Answer& answer_;
+  const AnswerRun& answer_;
   Pass pass_;  // each run writes its own entries
   std::atomic<uint64_t> next_{0};
   std::atomic<bool> failed_{false};
@@ -102,18 +118,21 @@ std::vector<uint32_t> QueriesOf(Half half, uint32_t queries) {
   return numbers;
 }
 
-absl::StatusOr<Pass> RunPass(const PassOptions& options, uint32_t queries, bool with_scores,
-                             const Answer& answer) {
+namespace {
+
+absl::StatusOr<Pass> RunAll(const PassOptions& options, uint32_t queries, uint32_t batch,
+                            bool with_scores, const AnswerRun& answer) {
   std::vector<uint32_t> numbers = QueriesOf(options.half, queries);
   if (numbers.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("pass: ", queries, " queries have no ", Name(options.half), " half"));
   }
-  if (options.threads < 1 || options.k < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("pass: ", options.threads, " threads and k ",
-                                                   options.k, " must be at least 1"));
+  if (options.threads < 1 || options.k < 1 || batch < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("pass: ", options.threads, " threads, k ",
+                                                   options.k, " and batches of ", batch,
+                                                   " must be at least 1"));
   }
-  Running running(options, std::move(numbers), with_scores, answer);
+  Running running(options, std::move(numbers), batch, with_scores, answer);
   // Threads that have started wait for the others, so that the wall time holds no thread's start.
   std::latch ready(options.threads);
   std::vector<std::thread> threads;
@@ -128,6 +147,22 @@ absl::StatusOr<Pass> RunPass(const PassOptions& options, uint32_t queries, bool 
   running.Work(0);
   for (std::thread& thread : threads) thread.join();
   return running.Take(std::chrono::duration<double>(Clock::now() - begin).count());
+}
+
+}  // namespace
+
+absl::StatusOr<Pass> RunPass(const PassOptions& options, uint32_t queries, bool with_scores,
+                             const Answer& answer) {
+  return RunAll(options, queries, 1, with_scores,
+                [&](int thread, std::span<const uint32_t> one, std::span<uint64_t> ids,
+                    std::span<float> scores) { return answer(thread, one[0], ids, scores); });
+}
+
+absl::StatusOr<Pass> RunBatches(const PassOptions& options, uint32_t queries, uint32_t batch,
+                                const AnswerBatch& answer) {
+  return RunAll(options, queries, batch, /*with_scores=*/false,
+                [&](int thread, std::span<const uint32_t> some, std::span<uint64_t> ids,
+                    std::span<float>) { return answer(thread, some, ids); });
 }
 
 }  // namespace nestor

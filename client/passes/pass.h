@@ -39,7 +39,7 @@ struct Pass {
   uint32_t queries = 0;       // of the half
   std::vector<uint64_t> ids;  // queries x k, best first, kNoId behind the last hit
   std::vector<float> scores;  // likewise, where the engine has them
-  std::vector<float> micros;  // latency of each run
+  std::vector<float> micros;  // latency of each run, one query or one batch
   uint64_t answered = 0;      // queries in all runs
   double wall_s = 0;          // of all runs on all threads
   double qps() const { return static_cast<double>(answered) / wall_s; }
@@ -50,10 +50,18 @@ struct Pass {
 using Answer = std::function<absl::Status(int thread, uint32_t query, std::span<uint64_t> ids,
                                           std::span<float> scores)>;
 
+// Answers a batch of queries on one thread: fills `ids`, k of each query.
+using AnswerBatch = std::function<absl::Status(int thread, std::span<const uint32_t> queries,
+                                               std::span<uint64_t> ids)>;
+
 // `queries` of the whole set; `with_scores`: whether the answer gives scores. The first failure
 // ends the pass.
 absl::StatusOr<Pass> RunPass(const PassOptions& options, uint32_t queries, bool with_scores,
                              const Answer& answer);
+
+// The same, `batch` queries at a time: a run is one batch.
+absl::StatusOr<Pass> RunBatches(const PassOptions& options, uint32_t queries, uint32_t batch,
+                                const AnswerBatch& answer);
 
 }  // namespace nestor
 

@@ -1,6 +1,7 @@
 #include "index/graph/search.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace nestor {
 
@@ -10,7 +11,7 @@ GraphSearch::GraphSearch(const NodeStore& nodes, const EntryTable& entries, cons
   scratch_.pool.Clear(query.ef);
   scratch_.visited.Clear(nodes.limit());
   // Collect writes one behind the last.
-  const size_t room = std::max<size_t>(kBeam * nodes.degree(), entries.capacity()) + 1;
+  const size_t room = std::max<size_t>(size_t{query.beam} * nodes.degree(), entries.capacity()) + 1;
   if (scratch_.fresh.size() < room) {
     scratch_.fresh.resize(room);
     scratch_.records.resize(room);
@@ -26,7 +27,6 @@ GraphSearch::GraphSearch(const NodeStore& nodes, const EntryTable& entries, cons
     Collect(node);
   }
   Prefetch();
-  Score();
 }
 
 void GraphSearch::Collect(uint32_t node) {
@@ -43,8 +43,9 @@ void GraphSearch::Prefetch() {
 }
 
 bool GraphSearch::Gather() {
+  if (!std::exchange(entered_, true)) return true;
   const float bound = Bound(query_.margin);
-  for (uint32_t i = 0; i < kBeam; ++i) {
+  for (uint32_t i = 0; i < query_.beam; ++i) {
     const uint32_t node = scratch_.pool.TakeNext(bound);
     if (node == kNoNode) {
       if (i == 0) return Widen();

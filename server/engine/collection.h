@@ -72,6 +72,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void Unpin(uint64_t seq) { snapshots_.Unpin(seq); }
   absl::Status Search(const SearchView& view, const SearchRequest& request, SearchScratch* scratch,
                       SearchReply* reply) const;
+  absl::Status SearchMany(const SearchView& view, const SearchRequest& request, QueryFeed* feed,
+                          SearchScratch* scratch) const;
 
   absl::Status Build(std::function<bool(absl::string_view, double)> progress);
 
@@ -87,11 +89,17 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
  private:
   absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points, std::string* arena) const;
+  absl::Status CheckQuery(std::span<const float> vector) const;
   absl::Status LoadQuery(const Generation& generation, uint64_t seq, const SearchRequest& request,
                          std::vector<float>* space, SearchQuery* query) const;
-  absl::Status RunSearch(const Generation& generation, const SearchRequest& request,
-                         const SearchQuery& query, SearchScratch* scratch, SearchResult* result,
-                         SearchReply* reply) const;
+  // What runs: never UseDefaultPlan. InvalidArgument: the limit, or what `request.how` names.
+  absl::StatusOr<SearchHow> Resolve(const Generation& generation,
+                                    const SearchRequest& request) const;
+  // All of the query but its vector.
+  SearchQuery QueryOf(const SearchView& view, const SearchRequest& request) const;
+  // All of the reply but `how` and what hits carry beyond id, score and sequence.
+  void Reply(const SearchView& view, const SearchRequest& request, const SearchResult& result,
+             SearchReply* reply) const;
   // Vectors and attributes, as `output` asks, of rows that a pinned snapshot shows.
   absl::Status ReadOutput(
       const Generation& generation, std::span<const uint32_t> slots, const PointOutput& output,

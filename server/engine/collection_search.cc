@@ -14,17 +14,21 @@ absl::StatusOr<SearchView> Collection::Pin(uint64_t min_seq, const Patience& pat
   return SearchView(shared_from_this(), std::move(pinned->generation), pinned->seq, pinned->points);
 }
 
+absl::Status Collection::CheckQuery(std::span<const float> vector) const {
+  if (vector.size() != schema_.dim) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "query has ", vector.size(), " values, the collection's dim is ", schema_.dim));
+  }
+  return ValidateVector(schema_, vector.data(), "query");
+}
+
 // The query's vector: the caller's, or that of a point, decoded into `space`.
 absl::Status Collection::LoadQuery(const Generation& generation, uint64_t seq,
                                    const SearchRequest& request, std::vector<float>* space,
                                    SearchQuery* query) const {
   if (const auto* vector = std::get_if<std::span<const float>>(&request.query)) {
-    if (vector->size() != schema_.dim) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "query has ", vector->size(), " values, the collection's dim is ", schema_.dim));
-    }
     query->vector = *vector;
-    return ValidateVector(schema_, vector->data(), "query");
+    return CheckQuery(*vector);
   }
   const PointId& id = std::get<PointId>(request.query);
   if (absl::Status status = ValidateId(id_kind_, id); !status.ok()) return status;
@@ -47,9 +51,12 @@ absl::Status Collection::LoadQuery(const Generation& generation, uint64_t seq,
   return absl::OkStatus();
 }
 
-absl::Status Collection::RunSearch(const Generation& generation, const SearchRequest& request,
-                                   const SearchQuery& query, SearchScratch* scratch,
-                                   SearchResult* result, SearchReply* reply) const {
+absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
+                                              const SearchRequest& request) const {
+  if (request.limit == 0 || request.limit > kMaxLimit) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("limit is ", request.limit, ", allowed are 1..", kMaxLimit));
+  }
   const IvfIndex& index = *generation.index;
   if (const auto* exact = std::get_if<ExactSearch>(&request.how)) {
     const uint32_t dim = exact->dim == 0 ? schema_.dim : exact->dim;
@@ -57,8 +64,7 @@ absl::Status Collection::RunSearch(const Generation& generation, const SearchReq
       return absl::InvalidArgumentError(
           absl::StrCat("exact dim ", dim, " is not in the collection's nesting"));
     }
-    reply->how = ExactSearch{dim};
-    return index.SearchExact(query, dim, scratch, result);
+    return ExactSearch{dim};
   }
   const auto* given = std::get_if<Plan>(&request.how);
   Plan plan = given != nullptr ? *given : DefaultPlan(schema_, index.Shape(), request.limit);
@@ -66,30 +72,48 @@ absl::Status Collection::RunSearch(const Generation& generation, const SearchReq
     return status;
   }
   plan.coarse.probes = std::min(plan.coarse.probes, index.model().lists);
-  const absl::Status status = index.Search(query, plan, scratch, result);
-  reply->how = std::move(plan);
-  return status;
+  return plan;
+}
+
+SearchQuery Collection::QueryOf(const SearchView& view, const SearchRequest& request) const {
+  return {.limit = request.limit,
+          .snapshot = view.seq_,
+          .source = &stored_,
+          .deadline = request.patience.deadline,
+          .cancelled = request.patience.cancelled};
+}
+
+void Collection::Reply(const SearchView& view, const SearchRequest& request,
+                       const SearchResult& result, SearchReply* reply) const {
+  const Generation& generation = *view.generation_;
+  context_->searches.fetch_add(1, std::memory_order_relaxed);
+  reply->score_dim = result.score_dim;
+  reply->stages = result.stages;
+  reply->seq = view.seq_;
+  reply->unbuilt = Unbuilt(generation, view.points_);
+  reply->hits.resize(result.hits.size());
+  for (size_t i = 0; i < result.hits.size(); ++i) {
+    const Hit& found = result.hits[i];
+    SearchHit& hit = reply->hits[i];
+    hit.id = generation.index->IdAt(found.slot);
+    hit.score = found.score;
+    hit.seq = request.seqs ? generation.index->BornAt(found.slot) : 0;
+    hit.vector.clear();
+    hit.attributes.clear();
+  }
 }
 
 absl::Status Collection::Search(const SearchView& view, const SearchRequest& request,
                                 SearchScratch* scratch, SearchReply* reply) const {
-  if (request.limit == 0 || request.limit > kMaxLimit) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("limit is ", request.limit, ", allowed are 1..", kMaxLimit));
-  }
   const Generation& generation = *view.generation_;
-  const IvfIndex& index = *generation.index;
-  SearchQuery query;
-  query.limit = request.limit;
-  query.snapshot = view.seq_;
-  query.source = &stored_;
-  query.deadline = request.patience.deadline;
-  query.cancelled = request.patience.cancelled;
+  SearchQuery query = QueryOf(view, request);
   std::vector<float> space;
   if (absl::Status status = LoadQuery(generation, view.seq_, request, &space, &query);
       !status.ok()) {
     return status;
   }
+  absl::StatusOr<SearchHow> how = Resolve(generation, request);
+  if (!how.ok()) return how.status();
 
   std::unique_ptr<SearchScratch> borrowed;
   if (scratch == nullptr) {
@@ -97,25 +121,15 @@ absl::Status Collection::Search(const SearchView& view, const SearchRequest& req
     scratch = borrowed.get();
   }
   SearchResult result;
-  absl::Status status = RunSearch(generation, request, query, scratch, &result, reply);
+  const auto* exact = std::get_if<ExactSearch>(&*how);
+  absl::Status status =
+      exact != nullptr ? generation.index->SearchExact(query, exact->dim, scratch, &result)
+                       : generation.index->Search(query, std::get<Plan>(*how), scratch, &result);
   if (borrowed != nullptr) context_->scratches.Return(std::move(borrowed));
   if (!status.ok()) return status;
-  context_->searches.fetch_add(1, std::memory_order_relaxed);
 
-  reply->score_dim = result.score_dim;
-  reply->stages = std::move(result.stages);
-  reply->seq = view.seq_;
-  reply->unbuilt = Unbuilt(generation, view.points_);
-  reply->hits.resize(result.hits.size());
-  for (size_t i = 0; i < result.hits.size(); ++i) {
-    const Hit& found = result.hits[i];
-    SearchHit& hit = reply->hits[i];
-    hit.id = index.IdAt(found.slot);
-    hit.score = found.score;
-    hit.seq = request.seqs ? index.BornAt(found.slot) : 0;
-    hit.vector.clear();
-    hit.attributes.clear();
-  }
+  Reply(view, request, result, reply);
+  reply->how = *std::move(how);
   if (!request.output.attributes && !request.output.vector) return absl::OkStatus();
   std::vector<uint32_t> slots;
   slots.reserve(result.hits.size());
@@ -125,6 +139,57 @@ absl::Status Collection::Search(const SearchView& view, const SearchRequest& req
                       reply->hits[i].vector = std::move(vector);
                       reply->hits[i].attributes = std::move(attributes);
                     });
+}
+
+absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest& request,
+                                    QueryFeed* feed, SearchScratch* scratch) const {
+  const Generation& generation = *view.generation_;
+  absl::StatusOr<SearchHow> how = Resolve(generation, request);
+  if (!how.ok()) return how.status();
+
+  // The feed as the index takes it.
+  struct Feed final : SearchFeed {
+    absl::StatusOr<bool> Next(size_t lane, SearchQuery* query) override {
+      const std::optional<std::span<const float>> next = queries->Next(lane);
+      if (!next.has_value()) return false;
+      *query = like;
+      query->vector = *next;
+      const absl::Status status = collection->CheckQuery(*next);
+      if (!status.ok()) return status;
+      return true;
+    }
+    void Take(size_t lane, const SearchResult& result) override {
+      collection->Reply(*view, *request, result, &reply);
+      queries->Take(lane, reply);
+    }
+    const Collection* collection;
+    const SearchView* view;
+    const SearchRequest* request;
+    QueryFeed* queries;
+    SearchQuery like;
+    SearchReply reply;
+  };
+  Feed searches;
+  searches.collection = this;
+  searches.view = &view;
+  searches.request = &request;
+  searches.queries = feed;
+  searches.like = QueryOf(view, request);
+  searches.reply.how = *how;
+
+  const auto* exact = std::get_if<ExactSearch>(&*how);
+  if (exact == nullptr) {
+    return generation.index->SearchMany(std::get<Plan>(*how), &searches, scratch);
+  }
+  SearchResult result;
+  while (true) {
+    SearchQuery query;
+    const absl::StatusOr<bool> next = searches.Next(0, &query);
+    if (!next.ok() || !*next) return next.status();
+    absl::Status status = generation.index->SearchExact(query, exact->dim, scratch, &result);
+    if (!status.ok()) return status;
+    searches.Take(0, result);
+  }
 }
 
 // --- SearchView ---
@@ -158,6 +223,11 @@ const IndexSpec& SearchView::built() const { return generation_->index->spec(); 
 absl::Status SearchView::Search(const SearchRequest& request, SearchScratch* scratch,
                                 SearchReply* reply) const {
   return collection_->Search(*this, request, scratch, reply);
+}
+
+absl::Status SearchView::SearchMany(const SearchRequest& request, QueryFeed* feed,
+                                    SearchScratch* scratch) const {
+  return collection_->SearchMany(*this, request, feed, scratch);
 }
 
 }  // namespace nestor

@@ -79,6 +79,11 @@ class SearchView {
   // `reply` is overwritten, its memory reused.
   absl::Status Search(const SearchRequest& request, SearchScratch* scratch,
                       SearchReply* reply) const;
+  // Searches all of the feed's queries as `request` says, whose own query is not looked at, without
+  // output. InvalidArgument: a query, the last one that the feed handed out; or, before the first
+  // one, the limit or the plan. After an error the queries under way are not taken back.
+  absl::Status SearchMany(const SearchRequest& request, QueryFeed* feed,
+                          SearchScratch* scratch) const;
 
  private:
   friend class Collection;

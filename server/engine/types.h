@@ -144,6 +144,19 @@ struct SearchReply {
   uint64_t seq = 0;  // the snapshot that was searched
 };
 
+// The queries of a batch, as one search thread takes them: handed out one by one, taken back one by
+// one. Several are under way at a time, each in a lane of its own.
+class QueryFeed {
+ public:
+  static constexpr size_t kLanes = SearchFeed::kLanes;
+
+  virtual ~QueryFeed() = default;
+  // The next query, D floats that stay until it is taken back; nullopt: there are no more.
+  virtual std::optional<std::span<const float>> Next(size_t lane) = 0;
+  // The lane's query is answered. In the order in which they end, which need not be that of Next.
+  virtual void Take(size_t lane, const SearchReply& reply) = 0;
+};
+
 // --- Index ---
 struct IndexInfo {
   uint64_t generation = 0;  // 0 = never built

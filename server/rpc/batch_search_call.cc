@@ -63,10 +63,24 @@ absl::Status BatchSearchCall::Prepare() {
   if (!checked.ok()) return AtField("limit", checked);
   absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema, view_->built());
   if (!how.ok()) return how.status();
-  how_ = *std::move(how);
+  search_.limit = request().limit();
+  search_.how = *std::move(how);
+  search_.seqs = false;
+  search_.patience = patience();
+
+  reply()->mutable_counts()->Resize(static_cast<int>(queries_.count()), 0);
+  counts_ = reply()->mutable_counts()->mutable_data();
+  reply()->mutable_scores()->Resize(static_cast<int>(hits), 0);
+  scores_ = reply()->mutable_scores()->mutable_data();
+  if (id_kind_ == IdKind::kNum) {
+    reply()->mutable_ids()->mutable_nums()->Resize(static_cast<int>(hits), 0);
+    nums_ = reply()->mutable_ids()->mutable_nums()->mutable_data();
+  } else {
+    reply()->mutable_ids();
+    strs_.resize(hits);
+  }
 
   const uint32_t blocks = (queries_.count() + kQueriesAtATime - 1) / kQueriesAtATime;
-  blocks_.resize(blocks);
   share_count_ = std::min<uint32_t>(blocks, backend().searches.threads());
   shares_ = std::make_unique<Share[]>(share_count_);
   for (uint32_t i = 0; i < share_count_; ++i) shares_[i].call = this;
@@ -74,55 +88,62 @@ absl::Status BatchSearchCall::Prepare() {
 }
 
 void BatchSearchCall::Work(Share* share) {
-  while (!failed_.load(std::memory_order_relaxed)) {
-    const uint32_t block = next_block_.fetch_add(1, std::memory_order_relaxed);
-    if (block >= blocks_.size()) break;
-    const absl::Status status = SearchBlock(block, share);
-    if (!status.ok()) {
-      Fail(status);
-    } else if (backend().searches.HasBacklog()) {
-      return backend().searches.Continue(share);
-    }
+  share->yielded = false;
+  absl::Status status = view_->SearchMany(search_, share, &SearchMemory::OfThread().scratch);
+  if (absl::IsInvalidArgument(status)) {
+    status = AtField(absl::StrCat("queries (number ", share->last, ")"), status);
+  }
+  if (!status.ok()) {
+    Fail(status);
+  } else if (share->yielded) {
+    return backend().searches.Continue(share);
   }
   if (shares_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) FinishBatch();
 }
 
-absl::Status BatchSearchCall::SearchBlock(uint32_t number, Share* share) {
-  SearchMemory& memory = SearchMemory::OfThread();
-  SearchReply& found = memory.reply;
-  SearchRequest search;
-  search.limit = request().limit();
-  search.how = how_;
-  search.seqs = false;
-  search.patience = patience();
-  const uint32_t begin = number * kQueriesAtATime;
-  const uint32_t end = std::min(begin + kQueriesAtATime, queries_.count());
-  Block& block = blocks_[number];
-  block.counts.reserve(end - begin);
-  for (uint32_t i = begin; i < end; ++i) {
-    search.query = queries_.At(i, &memory.query);
-    queries_.Prefetch(i + 1);
-    const absl::Status status = view_->Search(search, &memory.scratch, &found);
-    if (!status.ok()) return AtField(absl::StrCat("queries (number ", i, ")"), status);
-    block.counts.push_back(static_cast<uint32_t>(found.hits.size()));
-    for (SearchHit& hit : found.hits) {
-      if (const auto* num = std::get_if<uint64_t>(&hit.id)) {
-        block.nums.push_back(*num);
-      } else {
-        block.strs.push_back(std::move(std::get<std::string>(hit.id)));
-      }
-      block.scores.push_back(hit.score);
+std::optional<std::span<const float>> BatchSearchCall::Share::Next(size_t lane) {
+  if (call->failed_.load(std::memory_order_relaxed) || yielded) return std::nullopt;
+  const uint32_t count = call->queries_.count();
+  if (next == end) {
+    if (end > 0 && call->backend().searches.HasBacklog()) {
+      yielded = true;
+      end = next = 0;
+      return std::nullopt;
     }
-    AddCosts(found.stages, &share->stages);
-    if (i == 0) {
-      reply()->set_score_dim(found.score_dim);
-      reply()->set_unbuilt(found.unbuilt);
-      reply()->set_seq(found.seq);
-      if (const auto* plan = std::get_if<Plan>(&found.how))
-        FromPlan(*plan, reply()->mutable_plan_used());
-    }
+    next = call->next_query_.fetch_add(kQueriesAtATime, std::memory_order_relaxed);
+    end = next + kQueriesAtATime;
   }
-  return absl::OkStatus();
+  if (next >= count) {
+    end = next;
+    return std::nullopt;
+  }
+  last = queries[lane] = next++;
+  end = std::min(end, count);
+  call->queries_.Prefetch(next);
+  return call->queries_.At(last, &SearchMemory::OfThread().batch[lane]);
+}
+
+void BatchSearchCall::Share::Take(size_t lane, const SearchReply& found) {
+  const uint32_t query = queries[lane];
+  call->counts_[query] = static_cast<uint32_t>(found.hits.size());
+  size_t at = size_t{query} * call->search_.limit;
+  for (const SearchHit& hit : found.hits) {
+    if (call->nums_ != nullptr) {
+      call->nums_[at] = std::get<uint64_t>(hit.id);
+    } else {
+      call->strs_[at] = std::get<std::string>(hit.id);
+    }
+    call->scores_[at++] = hit.score;
+  }
+  AddCosts(found.stages, &stages);
+  if (query > 0) return;
+  v1::BatchSearchResponse* reply = call->reply();
+  reply->set_score_dim(found.score_dim);
+  reply->set_unbuilt(found.unbuilt);
+  reply->set_seq(found.seq);
+  if (const auto* plan = std::get_if<Plan>(&found.how)) {
+    FromPlan(*plan, reply->mutable_plan_used());
+  }
 }
 
 void BatchSearchCall::Fail(const absl::Status& status) {
@@ -139,29 +160,30 @@ void BatchSearchCall::FinishBatch() {
     status = error_;
   }
   if (!status.ok()) return Complete(status);
-  size_t hits = 0;
-  for (const Block& block : blocks_) hits += block.scores.size();
-  reply()->mutable_counts()->Reserve(static_cast<int>(queries_.count()));
-  reply()->mutable_scores()->Reserve(static_cast<int>(hits));
-  v1::IdColumn* ids = reply()->mutable_ids();
-  // A column that grows on an arena leaves its old selves behind.
-  if (id_kind_ == IdKind::kNum) {
-    ids->mutable_nums()->Reserve(static_cast<int>(hits));
-  } else {
-    ids->mutable_strs()->Reserve(static_cast<int>(hits));
-  }
-  for (Block& block : blocks_) {
-    reply()->mutable_counts()->Add(block.counts.begin(), block.counts.end());
-    reply()->mutable_scores()->Add(block.scores.begin(), block.scores.end());
-    ids->mutable_nums()->Add(block.nums.begin(), block.nums.end());
-    for (std::string& id : block.strs) ids->add_strs(std::move(id));
-  }
+  Compact();
   absl::InlinedVector<StageCost, 8> sums;
   for (uint32_t i = 0; i < share_count_; ++i) AddCosts(shares_[i].stages, &sums);
   for (const StageCost& cost : sums) FromStage(cost, reply()->add_stages());
   status = Encode();
   if (status.ok()) Observe();
   Complete(status);
+}
+
+void BatchSearchCall::Compact() {
+  size_t to = 0;
+  for (uint32_t query = 0; query < queries_.count(); ++query) {
+    const size_t from = size_t{query} * search_.limit;
+    for (size_t i = from; i < from + counts_[query]; ++i, ++to) {
+      scores_[to] = scores_[i];
+      if (nums_ != nullptr) {
+        nums_[to] = nums_[i];
+      } else {
+        reply()->mutable_ids()->add_strs(std::move(strs_[i]));
+      }
+    }
+  }
+  reply()->mutable_scores()->Truncate(static_cast<int>(to));
+  if (nums_ != nullptr) reply()->mutable_ids()->mutable_nums()->Truncate(static_cast<int>(to));
 }
 
 void BatchSearchCall::Observe() {

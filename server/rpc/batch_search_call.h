@@ -1,13 +1,16 @@
 // One BatchSearch: its queries are searched on one snapshot, by as many tasks as there are search
-// threads. A task takes a few queries at a time and then goes to the end of the queue if others
-// wait, so that a big batch does not keep single searches waiting.
+// threads. A task takes a few queries at a time, two of them under way at once (SearchMany), and
+// then goes to the end of the queue if others wait, so that a big batch does not keep single
+// searches waiting.
 #ifndef NESTOR_SERVER_RPC_BATCH_SEARCH_CALL_H_
 #define NESTOR_SERVER_RPC_BATCH_SEARCH_CALL_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,18 +29,20 @@ class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::Ba
  private:
   static constexpr uint32_t kQueriesAtATime = 16;
 
-  // What one task found; tasks share nothing that they write.
-  struct Share final : WorkPool::Task {
+  // One task: takes the next queries while there are any, and puts their hits where they belong in
+  // the reply. Tasks share nothing else that they write.
+  struct Share final : WorkPool::Task, QueryFeed {
     void Run() override { call->Work(this); }
+    std::optional<std::span<const float>> Next(size_t lane) override;
+    void Take(size_t lane, const SearchReply& found) override;
+
     BatchSearchCall* call = nullptr;
+    uint32_t next = 0;                                  // query
+    uint32_t end = 0;                                   // of those that it took last
+    uint32_t last = 0;                                  // query that it handed out
+    bool yielded = false;                               // it stopped for others' sake
+    std::array<uint32_t, QueryFeed::kLanes> queries{};  // under way
     absl::InlinedVector<StageCost, 8> stages;
-  };
-  // Hits of `kQueriesAtATime` queries, one block of them after the other in the reply.
-  struct Block {
-    std::vector<uint32_t> counts;
-    std::vector<uint64_t> nums;     // ids of the one kind
-    std::vector<std::string> strs;  // or of the other
-    std::vector<float> scores;
   };
 
   absl::Status Decode(const grpc::ByteBuffer* in, v1::BatchSearchRequest* request) override {
@@ -46,21 +51,26 @@ class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::Ba
   void RunOn(SearchView view) override;
   absl::Status Prepare();
   void Work(Share* share);
-  absl::Status SearchBlock(uint32_t block, Share* share);
-  // Keeps the first error; the other tasks stop at their next block.
+  // Keeps the first error; the other tasks stop at their next query.
   void Fail(const absl::Status& status);
   // By the task that ends last.
   void FinishBatch();
+  // Moves the hits together where queries found fewer than the limit.
+  void Compact();
   void Observe();
 
   std::optional<SearchView> view_;
   QueryRows queries_;
-  SearchHow how_;
+  SearchRequest search_;  // all of them, but for the vector
   IdKind id_kind_ = IdKind::kNum;
-  std::vector<Block> blocks_;
+  // Of the reply: query i's hits from i x limit on.
+  uint32_t* counts_ = nullptr;
+  float* scores_ = nullptr;
+  uint64_t* nums_ = nullptr;       // ids of the one kind
+  std::vector<std::string> strs_;  // or of the other
   std::unique_ptr<Share[]> shares_;
   uint32_t share_count_ = 0;
-  std::atomic<uint32_t> next_block_{0};
+  std::atomic<uint32_t> next_query_{0};
   std::atomic<uint32_t> shares_left_{0};
   std::atomic<bool> failed_{false};
   Mutex mutex_;

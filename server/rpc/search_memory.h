@@ -3,6 +3,8 @@
 #ifndef NESTOR_SERVER_RPC_SEARCH_MEMORY_H_
 #define NESTOR_SERVER_RPC_SEARCH_MEMORY_H_
 
+#include <array>
+
 #include "server/engine/types.h"
 #include "server/rpc/query_rows.h"
 
@@ -12,6 +14,7 @@ struct SearchMemory {
   SearchScratch scratch;
   SearchReply reply;
   QueryRows::Space query;
+  std::array<QueryRows::Space, QueryFeed::kLanes> batch;  // queries of a batch, by lane
 
   static SearchMemory& OfThread() {
     thread_local SearchMemory memory;

@@ -256,6 +256,7 @@ TEST(BenchCommand, SaysWhatIsWrong) {
   EXPECT_EQ(with({"--metric", "l2", "--codec", "int4"}), 2);
   EXPECT_EQ(with({"--metric", "l2", "--baselines", "annoy"}), 2);
   EXPECT_EQ(with({"--metric", "l2", "--labels", "one.ibin"}), 2);
+  EXPECT_EQ(with({"--metric", "l2", "--batch", "8"}), 2);  // no plan
   EXPECT_EQ(with({"--metric", "l2", "-k", "101"}), 1);
   EXPECT_EQ(with({"--metric", "l2", "--coarse-dim", "65"}), 1);
   EXPECT_EQ(with({"--metric", "l2", "--plan", "coarse=64:8"}), 1);

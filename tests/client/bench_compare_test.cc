@@ -231,10 +231,18 @@ TEST(LocalEngine, SearchesTheGraphAlone) {
   for (const auto& [phase, s] : facts.build_phases) seconds += s;
   EXPECT_THAT(facts.build_phases, Contains(Field(&std::pair<std::string, double>::first, "link")));
   EXPECT_LE(seconds, *facts.build_s);
-  const auto measured = MeasureAlternating(
-      *set, {{engine->get(), "graph=128:200:0.2,rescore"}, {engine->get(), "default"}},
-      {.k = 10, .threads = 2}, 1);
+  const auto measured = MeasureAlternating(*set,
+                                           {{engine->get(), "graph=128:200:0.2,rescore"},
+                                            {engine->get(), "default"},
+                                            {engine->get(), "batch=7 graph=128:200:0.2,rescore"}},
+                                           {.k = 10, .threads = 2}, 1);
   ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_NEAR((*measured)[2].recall, (*measured)[0].recall, 0.02);
+  EXPECT_EQ((*measured)[2].source, Source::kGraph);
+  EXPECT_EQ((*measured)[2].plan, "batch=7 graph=128:200:0.2,rescore");
+  for (const char* bad : {"batch=0 graph=128:200", "batch=7", "batch=x graph=128:200"}) {
+    EXPECT_EQ((*engine)->Run(bad, {.k = 10}).status().code(), absl::StatusCode::kInvalidArgument);
+  }
   EXPECT_GT((*measured)[0].recall, 0.9);
   EXPECT_EQ((*measured)[0].source, Source::kGraph);
   EXPECT_EQ((*measured)[0].stages[0].name, "graph");

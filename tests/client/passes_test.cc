@@ -37,6 +37,23 @@ TEST(Pass, AnswersEveryQueryOfTheHalfOnAllThreads) {
   EXPECT_GT(pass->qps(), 0);
 }
 
+TEST(Pass, AnswersTheHalfInBatches) {
+  const AnswerBatch answer = [](int, std::span<const uint32_t> queries, std::span<uint64_t> ids) {
+    EXPECT_LE(queries.size(), 2u);
+    EXPECT_EQ(ids.size(), 2 * queries.size());
+    for (size_t i = 0; i < queries.size(); ++i) ids[2 * i] = 100 + queries[i];
+    return absl::OkStatus();
+  };
+  const absl::StatusOr<Pass> pass =
+      RunBatches({.half = Half::kOdd, .k = 2, .threads = 3, .min_runs = 7}, 6, 2, answer);
+  ASSERT_TRUE(pass.ok()) << pass.status();
+  EXPECT_THAT(pass->ids, ElementsAre(101, kNoId, 103, kNoId, 105, kNoId));
+  EXPECT_EQ(pass->queries, 3u);
+  EXPECT_EQ(pass->answered, 9u);         // whole rounds of 3 queries, at least 7 of them
+  EXPECT_THAT(pass->micros, SizeIs(6));  // two batches a round
+  EXPECT_FALSE(RunBatches({}, 6, 0, answer).ok());
+}
+
 TEST(Pass, EndsAtTheFirstFailure) {
   const absl::StatusOr<Pass> pass =
       RunPass({.threads = 2}, 1000, false,

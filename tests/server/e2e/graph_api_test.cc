@@ -59,7 +59,14 @@ TEST_F(GraphApiTest, ABuiltGraphIsSeenAndSearched) {
   EXPECT_EQ(index.spec().graph().degree(), 8u);
   EXPECT_EQ(index.spec().graph().ef_construction(), 50u);
   EXPECT_FALSE(index.spec().no_lists());
-  EXPECT_GT(index.memory().graph(), 300u * kDim);
+  const v1::IndexMemory& memory = index.memory();
+  EXPECT_GE(memory.graph_codes(), 300u * kDim);
+  EXPECT_EQ(memory.graph_tails(), 300u * 16);
+  EXPECT_GE(memory.graph_links(), 300u * 8 * 4);
+  EXPECT_GT(memory.graph_entries(), 0u);
+  EXPECT_GE(memory.graph_tables(), 300u * 8) << "a parent and a node a row";
+  EXPECT_EQ(memory.graph(), memory.graph_codes() + memory.graph_tails() + memory.graph_links() +
+                                memory.graph_entries() + memory.graph_tables());
 
   v1::SearchRequest request = GraphSearch(VectorOf(17, kDim), 5);
   request.mutable_plan()->mutable_graph()->set_ef(60);
@@ -88,33 +95,49 @@ TEST_F(GraphApiTest, ABuiltGraphIsSeenAndSearched) {
   EXPECT_EQ(Search(unnamed).hits(0).id().num(), 17u);
 }
 
-TEST_F(GraphApiTest, BatchesSearchTheGraphAsSingleQueriesDo) {
+TEST_F(GraphApiTest, BatchesSearchTheGraph) {
   Upsert(0, 300);
   BuildGraph(/*no_lists=*/true);
-  v1::BatchSearchRequest batch;
-  batch.set_collection("c");
-  batch.set_limit(4);
-  *batch.mutable_plan() = GraphSearch(VectorOf(0, kDim), 4).plan();
-  batch.mutable_plan()->mutable_graph()->set_ef(20);
-  batch.mutable_plan()->mutable_graph()->set_margin(0.1f);
-  batch.mutable_queries()->set_dtype(v1::DTYPE_F32);
-  constexpr int kQueries = 41;
-  for (uint64_t i = 0; i < kQueries; ++i)
-    batch.mutable_queries()->mutable_data()->append(Bytes(VectorOf(1000 + i, kDim)));
-  v1::BatchSearchResponse reply;
-  ASSERT_THAT(
-      CallStub(stubs().searches.get(), &v1::SearchService::Stub::BatchSearch, batch, &reply),
-      IsOk());
-  EXPECT_TRUE(reply.plan_used().has_graph());
-  ASSERT_EQ(reply.ids().nums_size(), kQueries * 4);
-  for (int i = 0; i < kQueries; ++i) {
-    v1::SearchRequest request = MakeSearch("c", VectorOf(1000 + static_cast<uint64_t>(i), kDim), 4);
-    *request.mutable_plan() = batch.plan();
+  constexpr uint64_t kQueries = 41;
+  const auto search = [&](uint64_t begin, uint64_t end, uint32_t ef, float margin) {
+    v1::BatchSearchRequest batch;
+    batch.set_collection("c");
+    batch.set_limit(4);
+    *batch.mutable_plan() = GraphSearch(VectorOf(0, kDim), 4).plan();
+    batch.mutable_plan()->mutable_graph()->set_ef(ef);
+    batch.mutable_plan()->mutable_graph()->set_margin(margin);
+    batch.mutable_queries()->set_dtype(v1::DTYPE_F32);
+    for (uint64_t i = begin; i < end; ++i)
+      batch.mutable_queries()->mutable_data()->append(Bytes(VectorOf(1000 + i, kDim)));
+    v1::BatchSearchResponse reply;
+    EXPECT_THAT(
+        CallStub(stubs().searches.get(), &v1::SearchService::Stub::BatchSearch, batch, &reply),
+        IsOk());
+    EXPECT_TRUE(reply.plan_used().has_graph());
+    EXPECT_EQ(static_cast<uint64_t>(reply.ids().nums_size()), (end - begin) * 4);
+    return reply;
+  };
+  // All rows in the pool: as single searches.
+  const v1::BatchSearchResponse whole = search(0, kQueries, 300, 0);
+  for (uint64_t i = 0; i < kQueries; ++i) {
+    v1::SearchRequest request = MakeSearch("c", VectorOf(1000 + i, kDim), 4);
+    *request.mutable_plan() = whole.plan_used();
     const v1::SearchResponse single = Search(request);
     ASSERT_EQ(single.hits_size(), 4);
     for (int j = 0; j < 4; ++j) {
-      EXPECT_EQ(reply.ids().nums(i * 4 + j), single.hits(j).id().num());
-      EXPECT_EQ(reply.scores(i * 4 + j), single.hits(j).score());
+      const int at = static_cast<int>(i) * 4 + j;
+      EXPECT_EQ(whole.ids().nums(at), single.hits(j).id().num());
+      EXPECT_EQ(whole.scores(at), single.hits(j).score());
+    }
+  }
+  // Some of them: an answer does not depend on the batch that its query is in.
+  const v1::BatchSearchResponse some = search(0, kQueries, 20, 0.1f);
+  for (uint64_t i = 0; i < kQueries; ++i) {
+    const v1::BatchSearchResponse alone = search(i, i + 1, 20, 0.1f);
+    for (int j = 0; j < 4; ++j) {
+      const int at = static_cast<int>(i) * 4 + j;
+      EXPECT_EQ(some.ids().nums(at), alone.ids().nums(j));
+      EXPECT_EQ(some.scores(at), alone.scores(j));
     }
   }
 }

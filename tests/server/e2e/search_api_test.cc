@@ -1,6 +1,7 @@
 // Searches through generated stubs: the happy paths.
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/e2e/api_fixture.h"
 
 namespace nestor {
@@ -88,6 +89,59 @@ TEST_F(ApiTest, BatchSearchAnswersAsSearchDoes) {
     for (int j = 0; j < 4; ++j) {
       EXPECT_EQ(reply.ids().nums(i * 4 + j), single.hits(j).id().num());
       EXPECT_EQ(reply.scores(i * 4 + j), single.hits(j).score());
+    }
+  }
+}
+
+// Fewer hits than the limit leave no holes in the reply's columns.
+TEST_F(ApiTest, BatchSearchOfFewPoints) {
+  v1::CreateCollectionRequest create = MakeCollection("names", kDim);
+  create.mutable_spec()->set_id_kind(v1::ID_KIND_STR);
+  Create(create);
+  v1::UpsertPointsRequest upsert;
+  upsert.set_collection("names");
+  for (uint64_t i = 0; i < 3; ++i) {
+    v1::Point* point = upsert.add_points();
+    point->mutable_id()->set_str(absl::StrCat("point ", i));
+    const std::vector<float> vector = VectorOf(i, kDim);
+    point->mutable_vector()->mutable_floats()->mutable_values()->Assign(vector.begin(),
+                                                                        vector.end());
+  }
+  v1::UpsertPointsResponse written;
+  ASSERT_THAT(
+      CallStub(stubs().points.get(), &v1::PointService::Stub::UpsertPoints, upsert, &written),
+      IsOk());
+  Upsert(0, 3);
+  constexpr int kQueries = 50;
+  for (const char* collection : {"names", "c"}) {
+    v1::BatchSearchRequest batch;
+    batch.set_collection(collection);
+    batch.set_limit(10);
+    batch.mutable_queries()->set_dtype(v1::DTYPE_F32);
+    for (uint64_t i = 0; i < kQueries; ++i) {
+      batch.mutable_queries()->mutable_data()->append(Bytes(VectorOf(1000 + i, kDim)));
+    }
+    v1::BatchSearchResponse reply;
+    ASSERT_THAT(
+        CallStub(stubs().searches.get(), &v1::SearchService::Stub::BatchSearch, batch, &reply),
+        IsOk());
+    EXPECT_EQ(reply.scores_size(), kQueries * 3);
+    EXPECT_EQ(reply.ids().strs_size(), collection == std::string("names") ? kQueries * 3 : 0);
+    EXPECT_EQ(reply.ids().nums_size(), collection == std::string("c") ? kQueries * 3 : 0);
+    for (uint64_t i = 0; i < kQueries; ++i) {
+      ASSERT_EQ(reply.counts(static_cast<int>(i)), 3u);
+      const v1::SearchResponse single =
+          Search(MakeSearch(collection, VectorOf(1000 + i, kDim), 10));
+      ASSERT_EQ(single.hits_size(), 3);
+      for (int j = 0; j < 3; ++j) {
+        const int at = static_cast<int>(i) * 3 + j;
+        EXPECT_EQ(reply.scores(at), single.hits(j).score());
+        if (collection == std::string("names")) {
+          EXPECT_EQ(reply.ids().strs(at), single.hits(j).id().str());
+        } else {
+          EXPECT_EQ(reply.ids().nums(at), single.hits(j).id().num());
+        }
+      }
     }
   }
 }

@@ -1,0 +1,126 @@
+// What an index is made of, for the files that implement it.
+#ifndef NESTOR_INDEX_IVF_REP_H_
+#define NESTOR_INDEX_IVF_REP_H_
+
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "index/candidates.h"
+#include "index/coarse.h"
+#include "index/graph/graph.h"
+#include "index/graph_stage.h"
+#include "index/ivf_index.h"
+#include "index/kernels/kernels.h"
+#include "index/lists.h"
+#include "index/rows.h"
+#include "index/shells.h"
+#include "index/stages.h"
+
+namespace nestor {
+
+class RowsOfNodes : public NodeRows {
+ public:
+  explicit RowsOfNodes(const RowStore& rows) : rows_(rows) {}
+  bool Visible(uint32_t slot, uint64_t snapshot) const override {
+    const Place& place = rows_.place(slot);
+    return place.run->born[place.position].load(std::memory_order_acquire) <= snapshot &&
+           snapshot < place.run->dead[place.position].load(std::memory_order_acquire);
+  }
+  bool Gone(uint32_t slot, uint64_t oldest) const override {
+    const Place& place = rows_.place(slot);
+    return place.run->dead[place.position].load(std::memory_order_acquire) <= oldest;
+  }
+  uint64_t RowOf(uint32_t slot) const override { return rows_.row(slot); }
+
+ private:
+  const RowStore& rows_;
+};
+
+// Everything of one index. Constant after construction but for lists, rows and the counters.
+class IvfIndex::Rep {
+ public:
+  Rep(const VectorSchema& schema, const IndexSpec& spec, IdKind id_kind,
+      std::shared_ptr<const Model> model)
+      : schema_(schema),
+        spec_(spec),
+        layout_(spec.shells, spec.codec),
+        model_(std::move(model)),
+        coarse_(schema_, layout_, model_),
+        lists_(model_->lists, layout_,
+               static_cast<size_t>(NestingIndex(schema, layout_.end(0))) + 1, schema.metric,
+               /*keep_shell=*/!spec.no_lists),
+        rows_(schema_, layout_, id_kind, spec.exact_vectors == ExactVectors::kMemory) {
+    if (spec.graph.has_value()) {
+      graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, node_rows_);
+    }
+    if (model_->trained() && schema.metric == Metric::kL2) {
+      for (uint32_t l = 0; l < model_->lists; ++l) {
+        const float* c = model_->centroids.data() + size_t{l} * model_->coarse_dim;
+        half_squares_.push_back(AuxOf(Metric::kL2, kernels_.dot_f64(c, c, model_->coarse_dim)));
+      }
+    }
+  }
+
+  bool exact_int8() const { return schema_.dtype == Dtype::kI8; }
+  // Whether the query is made of int8 values, as the rows are.
+  bool IsIntegral(const SearchQuery& query) const {
+    return exact_int8() && nestor::IsIntegral(query.vector.data(), schema_.dim);
+  }
+  SearchContext ContextOf(const SearchQuery& query) const {
+    return {schema_, layout_, lists_, rows_, kernels_, query, KeyKindOf(schema_.metric)};
+  }
+
+  // What of a vector every Fill needs.
+  struct Encoded {
+    explicit Encoded(const Rep& rep) : code(&rep.layout_, rep.exact_int8()) {
+      values.resize(rep.schema_.dim);
+      squares.resize(rep.schema_.nesting.size());
+    }
+    void Encode(const Rep& rep, const std::byte* vector) {
+      DecodeVector(rep.schema_.dtype, vector, rep.schema_.dim, values.data());
+      code.Encode(values.data());
+      PrefixSquares(rep.schema_, values.data(), squares.data());
+    }
+    std::vector<float> values;
+    std::vector<double> squares;
+    RowCode code;
+  };
+
+  const VectorSchema schema_;
+  const IndexSpec spec_;
+  const ShellLayout layout_;
+  const std::shared_ptr<const Model> model_;
+  const Kernels& kernels_ = ActiveKernels();
+  const CoarseTable coarse_;
+  Lists lists_;
+  RowStore rows_;
+  const RowsOfNodes node_rows_{rows_};
+  std::unique_ptr<Graph> graph_;
+  std::unique_ptr<StoredGraph> stored_graph_;  // until Reserve
+  std::vector<float> half_squares_;            // of the centroids, under L2
+  std::unique_ptr<Encoded> append_buffer_;     // the writer's
+  std::atomic<uint64_t> alive_{0};
+  const uint64_t number_ = ++last_number_;  // unique in the process
+
+ private:
+  static inline std::atomic<uint64_t> last_number_{0};
+};
+
+struct SearchScratch::Buffers {
+  QueryCode coarse_code;
+  QueryCode code;
+  StageBuffers stage;
+  Candidates candidates;
+  std::vector<float> coarse_keys;
+  std::vector<float> coarse_sums;
+  std::vector<uint32_t> lists;
+  std::vector<uint32_t> slots;
+  GraphBuffers graph;
+  SearchResult result;  // of SearchMany
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_IVF_REP_H_

@@ -1,0 +1,193 @@
+// Searching an index (ivf_index.h).
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "index/exact.h"
+#include "index/ivf_index.h"
+#include "index/ivf_rep.h"
+
+namespace nestor {
+namespace {
+
+// Times a stage into its cost.
+class StageTimer {
+ public:
+  explicit StageTimer(StageCost* cost) : cost_(cost), start_(std::chrono::steady_clock::now()) {}
+  ~StageTimer() {
+    cost_->micros =
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start_)
+            .count();
+  }
+
+ private:
+  StageCost* cost_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace
+
+SearchScratch::SearchScratch() : buffers_(std::make_unique<Buffers>()) {}
+SearchScratch::~SearchScratch() = default;
+SearchScratch::SearchScratch(SearchScratch&&) noexcept = default;
+
+absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& plan,
+                                     SearchScratch::Buffers* buffers, SearchResult* result) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *buffers;
+  const SearchQuery& query = context.query;
+  if (rep.spec_.no_lists) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the plan ", FormatPlan(plan), " needs lists; this index has a graph only"));
+  }
+  // Coarse. One list needs no choice.
+  const uint32_t lists = rep.lists_.size();
+  const uint32_t probes = std::min(plan.coarse.probes, lists);
+  if (lists == 1) {
+    b.lists.assign(1, 0);
+  } else {
+    StageCost& cost = result->stages.emplace_back();
+    StageTimer timer(&cost);
+    b.coarse_keys.resize(rep.coarse_.padded_lists());
+    b.coarse_sums.resize(rep.coarse_.padded_lists());
+    rep.coarse_.Score(rep.kernels_, query.vector.data(), plan.coarse.dim, &b.coarse_code,
+                      b.coarse_sums.data(), b.coarse_keys.data());
+    const float* keys = b.coarse_keys.data();
+    const float threshold = SelectThreshold(rep.kernels_, keys, lists, probes);
+    b.lists.clear();
+    for (uint32_t l = 0; l < lists; ++l) {
+      if (keys[l] >= threshold) b.lists.push_back(l);
+    }
+    // Nearest first: the scan's threshold rises early.
+    std::sort(b.lists.begin(), b.lists.end(), [keys](uint32_t x, uint32_t y) {
+      return keys[x] != keys[y] ? keys[x] > keys[y] : x < y;
+    });
+    if (b.lists.size() > probes) b.lists.resize(probes);
+    cost.name = "coarse";
+    cost.dim = plan.coarse.dim;
+    cost.in = lists;
+    cost.out = b.lists.size();
+    cost.bytes = rep.coarse_.BytesAt(plan.coarse.dim);
+    cost.multiply_adds = uint64_t{lists} * plan.coarse.dim;
+  }
+
+  StageCost& cost = result->stages.emplace_back();
+  StageTimer timer(&cost);
+  cost.name = "scan";
+  cost.dim = plan.scan.dim;
+  b.code.Encode(rep.layout_, query.vector.data(), rep.IsIntegral(query),
+                plan.refine.empty() ? plan.scan.dim : plan.refine.back().dim);
+  return Scan(context, b.lists, plan.scan.dim, plan.scan.keep, &b.code, &b.stage, &b.candidates,
+              &cost);
+}
+
+absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
+                              SearchResult* result) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *scratch->buffers_;
+  const SearchContext context = rep.ContextOf(query);
+  result->stages.clear();
+  if (!plan.graph.has_value()) {
+    if (absl::Status s = ChooseByLists(context, plan, &b, result); !s.ok()) return s;
+    return Conclude(context, plan, plan.scan.dim, &b, result);
+  }
+  if (absl::Status s = GraphStage::Check(rep.graph_.get(), plan); !s.ok()) return s;
+  {
+    StageCost& cost = result->stages.emplace_back();
+    StageTimer timer(&cost);
+    const bool integral = rep.IsIntegral(query);
+    GraphStage stage(context, *rep.graph_, rep.node_rows_, *plan.graph, integral,
+                     /*alone=*/true, &b.graph);
+    while (stage.Gather()) {
+      if (absl::Status s = stage.Score(); !s.ok()) return s;
+    }
+    stage.Finish(&b.candidates, &cost);
+    EncodeShells(context, plan, integral, &b);
+  }
+  return Conclude(context, plan, plan.graph->dim, &b, result);
+}
+
+void IvfIndex::EncodeShells(const SearchContext& context, const Plan& plan, bool integral,
+                            SearchScratch::Buffers* buffers) const {
+  if (plan.refine.empty()) return;
+  buffers->code.Encode(rep_->layout_, context.query.vector.data(), integral,
+                       plan.refine.back().dim);
+}
+
+absl::Status IvfIndex::Conclude(const SearchContext& context, const Plan& plan, uint32_t done,
+                                SearchScratch::Buffers* buffers, SearchResult* result) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *buffers;
+  for (const Plan::Stage& stage : plan.refine) {
+    StageCost& cost = result->stages.emplace_back();
+    StageTimer timer(&cost);
+    cost.name = "refine";
+    cost.dim = stage.dim;
+    Refine(context, done, stage.dim, stage.keep, &b.code, &b.stage, &b.candidates, &cost);
+    done = stage.dim;
+  }
+
+  if (!plan.rescore) {
+    HitsFromKeys(context, done, b.candidates, &result->hits);
+    result->score_dim = done;
+    return absl::OkStatus();
+  }
+  StageCost& cost = result->stages.emplace_back();
+  StageTimer timer(&cost);
+  cost.name = "rescore";
+  cost.dim = rep.schema_.dim;
+  cost.in = b.candidates.size;
+  cost.bytes = b.candidates.size * rep.schema_.dim * DtypeBytes(rep.schema_.dtype);
+  cost.multiply_adds = b.candidates.size * rep.schema_.dim;
+  b.slots.assign(b.candidates.slots.begin(),
+                 b.candidates.slots.begin() + static_cast<ptrdiff_t>(b.candidates.size));
+  ExactScorer scorer(context, rep.schema_.dim, &b.stage, &b.candidates);
+  if (absl::Status s = scorer.Add(b.slots); !s.ok()) return s;
+  if (absl::Status s = scorer.Finish(&result->hits); !s.ok()) return s;
+  cost.out = result->hits.size();
+  result->score_dim = rep.schema_.dim;
+  return absl::OkStatus();
+}
+
+absl::Status IvfIndex::SearchExact(const SearchQuery& query, uint32_t dim, SearchScratch* scratch,
+                                   SearchResult* result) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *scratch->buffers_;
+  const SearchContext context = rep.ContextOf(query);
+  result->stages.clear();
+  StageCost& cost = result->stages.emplace_back();
+  StageTimer timer(&cost);
+  ExactScorer scorer(context, dim, &b.stage, &b.candidates);
+  constexpr size_t kChunk = 256;
+  StopPoll poll(query);
+  b.slots.clear();
+  uint64_t rows = 0;
+  for (uint32_t l = 0; l < rep.lists_.size(); ++l) {
+    for (const Run* run = rep.lists_.First(l); run != nullptr;
+         run = run->next.load(std::memory_order_acquire)) {
+      const uint32_t count = run->count.load(std::memory_order_acquire);
+      for (uint32_t i = 0; i < count; ++i) {
+        if (!Visible(*run, i, query)) continue;
+        b.slots.push_back(run->slots[i]);
+        if (b.slots.size() < kChunk) continue;
+        if (absl::Status s = poll.Check(); !s.ok()) return s;
+        if (absl::Status s = scorer.Add(b.slots); !s.ok()) return s;
+        rows += b.slots.size();
+        b.slots.clear();
+      }
+    }
+  }
+  if (absl::Status s = scorer.Add(b.slots); !s.ok()) return s;
+  rows += b.slots.size();
+  if (absl::Status s = scorer.Finish(&result->hits); !s.ok()) return s;
+  cost.name = "exact";
+  cost.dim = dim;
+  cost.in = rows;
+  cost.out = result->hits.size();
+  cost.bytes = rows * dim * DtypeBytes(rep.schema_.dtype);
+  cost.multiply_adds = rows * dim;
+  result->score_dim = dim;
+  return absl::OkStatus();
+}
+
+}  // namespace nestor
