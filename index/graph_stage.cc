@@ -12,8 +12,7 @@ namespace {
 constexpr float kRefinedPart = 0.8f;
 constexpr uint32_t kStepsPerPoll = 8;
 // The stop looks at this hit at least: the first few of a search are near each other in a corner of
-// the graph, far from the nearest node. Searches for one hit of 16 random dims missed the row that
-// they asked with; with this they still do, more rarely.
+// the graph, far from the nearest node.
 constexpr uint32_t kLeastK = 10;
 
 }  // namespace

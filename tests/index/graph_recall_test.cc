@@ -92,6 +92,26 @@ TEST_P(GraphRecallTest, OfAFixedPoolRisesWithEf) {
   EXPECT_GE(last, 0.999);
 }
 
+// Few links lead to a row on long ways: the default plan must not stop before.
+TEST(GraphDefaultPlanTest, RowsFindThemselvesWhateverTheDegree) {
+  const VectorSchema schema{.dim = 16, .nesting = {16}, .metric = Metric::kL2};
+  const Matrix base = MakeMatrix(schema, 3000, 5);
+  for (const uint32_t degree : {4u, 8u, 12u, 28u}) {
+    const std::unique_ptr<IvfIndex> index = BuildOrDie(base, GraphOnly(16, degree, 100));
+    const Plan plan = DefaultPlan(schema, index->Shape(), 1);
+    SearchScratch scratch;
+    SearchResult result;
+    int missed = 0;
+    for (size_t row = 0; row < base.rows(); ++row) {
+      ASSERT_TRUE(index->Search(QueryOf(base.row(row), schema, 1), plan, &scratch, &result).ok());
+      ASSERT_EQ(result.hits.size(), 1u);
+      missed += result.hits[0].score == 0 ? 0 : 1;
+    }
+    EXPECT_LE(missed, 6) << "of " << base.rows() << " with degree " << degree << " and "
+                         << FormatPlan(plan);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, GraphRecallTest,
     testing::Values(RecallCase{Metric::kCosine, false}, RecallCase{Metric::kL2, false},
