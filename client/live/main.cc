@@ -1,5 +1,5 @@
 // nestor-live: what writes do to a graph. Builds, inserts, deletes, repairs and turns over the rows
-// of a file in process, and compares recall and speed with a graph built at once.
+// of a file in process, and compares QPS at equal recall with a graph built at once.
 //
 //   nestor-live BASE QUERIES cosine|dot|l2 [ROWS]
 #include <algorithm>
@@ -83,11 +83,11 @@ class Lab {
     SetTruth(*index);
     index = Build(all_, 2);
     std::printf("build: %.1f s on one thread, %.1f s on two\n", one, build_seconds_);
-    const Curve at_once = Measure("built at once", *index, nullptr);
+    Measure("built at once", *index, nullptr);
 
-    HalfInserted(at_once);
-    Orders(*index);
-    Turnovers(at_once);
+    HalfInserted(*index);
+    Orders();
+    Turnovers(*index);
     HalfDeleted();
   }
 
@@ -205,33 +205,42 @@ class Lab {
     return plan;
   }
 
-  Curve Measure(const std::string& name, const IvfIndex& index, const Curve* against) {
-    Curve curve;
-    for (const float margin :
-         {0.03f, 0.05f, 0.07f, 0.09f, 0.11f, 0.13f, 0.16f, 0.19f, 0.23f, 0.28f}) {
-      double best = 0, recall = 0;
-      for (int pass = 0; pass < 3; ++pass) {
-        const auto [r, qps] = Pass(index, PlanOf(index, margin, kEf));
-        recall = r;
-        best = std::max(best, qps);
+  static constexpr float kMargins[] = {0.03f, 0.05f, 0.07f, 0.09f, 0.11f,
+                                       0.13f, 0.16f, 0.19f, 0.23f, 0.28f};
+  static constexpr int kPasses = 5;
+  static constexpr double kEnough = 0.995;
+
+  // Passes of both alternate, so that what else the machine does hits both; the fastest counts.
+  void Measure(const std::string& name, const IvfIndex& index, const IvfIndex* against) {
+    Curve curves[2];
+    for (const float margin : kMargins) {
+      double best[2] = {0, 0}, recall[2] = {0, 0};
+      for (int pass = 0; pass < kPasses; ++pass) {
+        for (size_t i = 0; i < (against == nullptr ? 1 : 2); ++i) {
+          const IvfIndex& measured = i == 0 ? index : *against;
+          const auto [r, qps] = Pass(measured, PlanOf(measured, margin, kEf));
+          recall[i] = r;
+          best[i] = std::max(best[i], qps);
+        }
       }
-      if (curve.points.empty() || recall > curve.points.back().first) {
-        curve.points.emplace_back(recall, best);
+      for (size_t i = 0; i < 2; ++i) {
+        if (recall[i] > (curves[i].points.empty() ? 0 : curves[i].points.back().first)) {
+          curves[i].points.emplace_back(recall[i], best[i]);
+        }
       }
-      if (recall > 0.995) break;
+      if (recall[0] > kEnough && (against == nullptr || recall[1] > kEnough)) break;
     }
     std::printf("%-44s", name.c_str());
     for (const double recall : {0.95, 0.99}) {
-      const double qps = curve.At(recall);
+      const double qps = curves[0].At(recall);
       std::printf("  at %.2f %8.0f", recall, qps);
-      if (against != nullptr) std::printf(" (%+.1f %%)", 100 * (qps / against->At(recall) - 1));
+      if (against != nullptr) std::printf(" (%+.1f %%)", 100 * (qps / curves[1].At(recall) - 1));
     }
     std::printf("  mended %llu\n", static_cast<unsigned long long>(index.graph()->mended()));
     std::fflush(stdout);
-    return curve;
   }
 
-  void HalfInserted(const Curve& at_once) {
+  void HalfInserted(const IvfIndex& at_once) {
     const size_t half = all_.size() / 2;
     const Index index = Build({all_.begin(), all_.begin() + static_cast<ptrdiff_t>(half)}, 2);
     const auto begun = std::chrono::steady_clock::now();
@@ -241,7 +250,7 @@ class Lab {
     Measure("half built, half inserted", *index, &at_once);
   }
 
-  void Orders(const IvfIndex& built) {
+  void Orders() {
     const auto report = [&](const char* name, const std::vector<uint32_t>& order) {
       const Index index = Build(order, 2);
       std::printf("inserted by %-8s  recall %.4f at ef 64\n", name,
@@ -280,7 +289,7 @@ class Lab {
     return order;
   }
 
-  void Turnovers(const Curve& at_once) {
+  void Turnovers(const IvfIndex& at_once) {
     const std::vector<uint32_t> order = Clustered();
     const Index index = Build(all_, 2);
     for (int turn = 1; turn <= 3; ++turn) {
@@ -303,11 +312,10 @@ class Lab {
     const auto half = static_cast<ptrdiff_t>(order.size() / 2);
     const Index fresh = Build({order.begin() + half, order.end()}, 2);
     SetTruth(*fresh);
-    const Curve of_fresh = Measure("fresh build of half the rows", *fresh, nullptr);
     const Index index = Build(all_, 2);
     for (auto row = order.begin(); row != order.begin() + half; ++row) Erase(index.get(), *row);
     Check(index->graph()->Repair(nullptr).status());
-    Measure("the other half deleted and repaired", *index, &of_fresh);
+    Measure("the other half deleted, against a fresh build", *index, fresh.get());
   }
 
   uint32_t dim_ = 0;
