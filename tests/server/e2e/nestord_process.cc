@@ -28,8 +28,12 @@ std::string ReadLine(int pipe) {
 
 }  // namespace
 
-NestordProcess::NestordProcess(const std::vector<std::string>& flags, const std::string& log) {
-  std::vector<std::string> words = {NESTORD_PATH};
+NestordProcess::NestordProcess(const std::vector<std::string>& flags, const std::string& log)
+    : NestordProcess(NESTORD_PATH, flags, log) {}
+
+NestordProcess::NestordProcess(const std::string& program, const std::vector<std::string>& flags,
+                               const std::string& log) {
+  std::vector<std::string> words = {program};
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

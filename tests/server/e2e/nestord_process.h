@@ -14,6 +14,9 @@ class NestordProcess {
  public:
   // Starts nestord with the flags; its stderr goes to the file `log`, appended.
   NestordProcess(const std::vector<std::string>& flags, const std::string& log);
+  // .. or another program that announces itself as nestord does.
+  NestordProcess(const std::string& program, const std::vector<std::string>& flags,
+                 const std::string& log);
   // Kills it if it still runs.
   ~NestordProcess();
   NestordProcess(const NestordProcess&) = delete;
