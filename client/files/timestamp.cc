@@ -7,6 +7,13 @@
 #include "client/files/printable.h"
 
 namespace nestor {
+namespace {
+
+// 0000-01-01T00:00:00Z and the microsecond before the year 10000.
+constexpr int64_t kFirstMicros = -62'167'219'200'000'000;
+constexpr int64_t kLastMicros = 253'402'300'799'999'999;
+
+}  // namespace
 
 absl::StatusOr<int64_t> ParseTimestamp(absl::string_view text) {
   // absl also reads "infinite-future", surrounding spaces, and years of any length.
@@ -17,7 +24,13 @@ absl::StatusOr<int64_t> ParseTimestamp(absl::string_view text) {
     return absl::InvalidArgumentError(absl::StrCat(
         "expected an RFC 3339 time such as 2026-11-22T16:00:00Z, found '", Printable(text), "'"));
   }
-  return absl::ToUnixMicros(time);
+  // A year of four digits may have others in UTC, which RFC 3339 cannot say.
+  const int64_t micros = absl::ToUnixMicros(time);
+  if (micros < kFirstMicros || micros > kLastMicros) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected a time in the years 0000..9999 of UTC, found '", Printable(text), "'"));
+  }
+  return micros;
 }
 
 std::string FormatTimestamp(int64_t micros) {

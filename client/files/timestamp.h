@@ -11,8 +11,8 @@
 
 namespace nestor {
 
-// "2026-11-22T16:00:00.25Z", "2026-11-22T17:00:00+01:00". Digits below a microsecond are cut off
-// towards the past.
+// "2026-11-22T16:00:00.25Z", "2026-11-22T17:00:00+01:00", in the years 0000..9999 of UTC. Digits
+// below a microsecond are cut off towards the past.
 absl::StatusOr<int64_t> ParseTimestamp(absl::string_view text);
 
 // In UTC, with as many digits of the second as are needed.

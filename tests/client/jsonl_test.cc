@@ -260,6 +260,18 @@ TEST(TimestampTest, ParsesRfc3339) {
   EXPECT_EQ(FormatTimestamp(1795363200250000), "2026-11-22T16:00:00.25Z");
 }
 
+// Such a time could not be written again as RFC 3339.
+TEST(TimestampTest, RefusesYearsThatHaveFourDigitsInTheirZoneOnly) {
+  for (const char* text : {"9999-12-31T23:59:59-01:00", "0000-01-01T00:59:59+01:00"}) {
+    EXPECT_EQ(ParseTimestamp(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+  for (const char* text : {"9999-12-31T23:59:59.999999Z", "0000-01-01T00:00:00Z"}) {
+    const absl::StatusOr<int64_t> micros = ParseTimestamp(text);
+    ASSERT_TRUE(micros.ok()) << micros.status();
+    EXPECT_EQ(FormatTimestamp(*micros), text);
+  }
+}
+
 TEST(TimestampTest, RefusesAnythingElse) {
   for (const char* text :
        {"", "infinite-future", "2026-11-22", "2026-11-22T16:00:00", "2026-11-22 16:00:00Z",
