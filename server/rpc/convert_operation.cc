@@ -62,6 +62,12 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   memory->set_exact_vectors(info.memory.exact_vectors);
   memory->set_centroids(info.memory.model);
   memory->set_graph(info.memory.graph);
+  const GraphMemory& graph = info.memory.graph_parts;
+  memory->set_graph_codes(graph.codes);
+  memory->set_graph_tails(graph.tails);
+  memory->set_graph_links(graph.links);
+  memory->set_graph_entries(graph.entries);
+  memory->set_graph_tables(graph.tables);
 }
 
 }  // namespace nestor
