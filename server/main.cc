@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "server/engine/engine.h"
 #include "server/log.h"
+#include "server/memory_trimmer.h"
 #include "server/options.h"
 #include "server/rpc/rpc_server.h"
 #include "server/stop_signals.h"
@@ -60,6 +61,7 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options) {
 
 int Serve(const Options& options, StopSignals* signals) {
   const auto start = std::chrono::steady_clock::now();
+  const MemoryTrimmer trimmer;
   const BackendOptions backend = {.search_threads = options.threads,
                                   .search_queue = options.search_queue,
                                   .slow_query = std::chrono::milliseconds(options.slow_query_ms)};

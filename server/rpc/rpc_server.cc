@@ -1,5 +1,6 @@
 #include "server/rpc/rpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -79,6 +80,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& a
                                                             const BackendOptions& options) {
   auto parts = std::make_unique<Parts>(options);
   gpr_set_log_function(&LogForGrpc);
+  // It would write a line to stderr for every text that is not UTF-8; the caller is told anyway.
+  google::protobuf::SetLogHandler(nullptr);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetChannelOptions(&builder);
