@@ -22,6 +22,18 @@ grpc::Status Check(Stubs& stubs, const std::string& service, HealthCheckResponse
   return CallStub(stubs.health.get(), &grpc::health::v1::Health::Stub::Check, request, reply);
 }
 
+// A collection "c" with points.
+void MakePoints(Stubs& stubs, uint64_t count) {
+  v1::Collection made;
+  ASSERT_TRUE(CallStub(stubs.collections.get(), &v1::CollectionService::Stub::CreateCollection,
+                       MakeCollection("c", 8), &made)
+                  .ok());
+  v1::UpsertPointsResponse wrote;
+  ASSERT_TRUE(CallStub(stubs.points.get(), &v1::PointService::Stub::UpsertPoints,
+                       MakeUpsert("c", 0, count, 8), &wrote)
+                  .ok());
+}
+
 const char* const kServices[] = {"",
                                  "nestor.v1.AdminService",
                                  "nestor.v1.CollectionService",
@@ -133,17 +145,9 @@ TEST(HealthTest, TwoServersCannotShareAPort) {
 TEST(HealthTest, WaitingSearchesAreCancelledAndExpireWithoutHoldingSearchThreads) {
   TestServer server({.search_threads = 1});
   server.Load();
-  v1::Collection made;
-  ASSERT_TRUE(CallStub(server.stubs().collections.get(),
-                       &v1::CollectionService::Stub::CreateCollection, MakeCollection("c", 8),
-                       &made)
-                  .ok());
-  v1::UpsertPointsResponse wrote;
-  ASSERT_TRUE(CallStub(server.stubs().points.get(), &v1::PointService::Stub::UpsertPoints,
-                       MakeUpsert("c", 0, 5, 8), &wrote)
-                  .ok());
+  MakePoints(server.stubs(), 5);
   v1::SearchRequest ahead = MakeSearch("c", VectorOf(1, 8), 1);
-  ahead.set_min_seq(wrote.seq() + 1000);
+  ahead.set_min_seq(1000);
   grpc::ClientContext context;
   grpc::Status status;
   v1::SearchResponse never;
@@ -163,11 +167,7 @@ TEST(HealthTest, WaitingSearchesAreCancelledAndExpireWithoutHoldingSearchThreads
 TEST(HealthTest, RequestBytesInProgressAreBounded) {
   TestServer server({.search_threads = 1, .max_request_bytes = 1000});
   server.Load();
-  v1::Collection made;
-  ASSERT_TRUE(CallStub(server.stubs().collections.get(),
-                       &v1::CollectionService::Stub::CreateCollection, MakeCollection("c", 8),
-                       &made)
-                  .ok());
+  MakePoints(server.stubs(), 1);
   v1::UpsertPointsResponse wrote;
   const grpc::Status refused =
       CallStub(server.stubs().points.get(), &v1::PointService::Stub::UpsertPoints,
@@ -200,15 +200,7 @@ TEST(HealthTest, AFullQueueIsResourceExhaustedWithADelay) {
   // One search thread, one place in its queue: of many exact searches at once some are refused.
   TestServer server({.search_threads = 1, .search_queue = 1});
   server.Load();
-  v1::Collection made;
-  ASSERT_TRUE(CallStub(server.stubs().collections.get(),
-                       &v1::CollectionService::Stub::CreateCollection, MakeCollection("c", 8),
-                       &made)
-                  .ok());
-  v1::UpsertPointsResponse wrote;
-  ASSERT_TRUE(CallStub(server.stubs().points.get(), &v1::PointService::Stub::UpsertPoints,
-                       MakeUpsert("c", 0, 2000, 8), &wrote)
-                  .ok());
+  MakePoints(server.stubs(), 2000);
   v1::SearchRequest slow = MakeSearch("c", VectorOf(1, 8), 2000);
   slow.mutable_exact();
   slow.mutable_output()->add_attributes("*");

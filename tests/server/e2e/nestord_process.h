@@ -24,6 +24,7 @@ class NestordProcess {
 
   // The address behind "listening on ", as soon as it is printed; empty when it ends without.
   const std::string& address() const { return address_; }
+  pid_t pid() const { return pid_; }
   void Signal(int number);
   // Waits for the end: the exit code, or minus the number of the signal that it died of.
   int Wait();

@@ -1,0 +1,48 @@
+// A real nestord, ordinary clients at work on it, and scenes in which other clients misbehave. One
+// server lives through all scenes. NESTOR_HOSTILE_FULL=1: in full length.
+#ifndef NESTOR_TESTS_HOSTILE_HOSTILE_FIXTURE_H_
+#define NESTOR_TESTS_HOSTILE_HOSTILE_FIXTURE_H_
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tests/hostile/ordinary_clients.h"
+#include "tests/server/e2e/nestord_process.h"
+#include "tests/server/e2e/test_server.h"
+
+namespace nestor {
+
+class HostileTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite();
+  static void TearDownTestSuite();
+
+  static const std::string& address() { return process_->address(); }
+  static pid_t pid() { return process_->pid(); }
+  // Of the server, resident.
+  static uint64_t MemoryBytes();
+  static bool full() { return full_; }
+
+  // Runs `attack` beside the ordinary clients. Afterwards the server must answer, the ordinary
+  // clients must have had nothing but right answers, their writes must be there, and the memory
+  // must be given back. Their throughput is printed: it depends on the machine.
+  static void Endure(const char* scene, const std::function<void()>& attack);
+
+ private:
+  static void DeleteOtherCollections();
+  static void ExpectMemoryReturns(const char* scene, uint64_t before);
+
+  static inline bool full_ = false;
+  static inline std::unique_ptr<TempDir> dir_;
+  static inline std::unique_ptr<NestordProcess> process_;
+  static inline std::unique_ptr<OrdinaryClients> clients_;
+};
+
+}  // namespace nestor
+
+#endif  // NESTOR_TESTS_HOSTILE_HOSTILE_FIXTURE_H_
