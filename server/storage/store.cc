@@ -16,7 +16,8 @@ namespace nestor {
 absl::Status ToStatus(absl::string_view action, const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const std::string message = absl::StrCat(action, ": ", status.ToString());
-  if (status.IsCorruption()) return absl::DataLossError(message);
+  // A file that RocksDB expects and does not find is lost data too.
+  if (status.IsCorruption() || status.IsPathNotFound()) return absl::DataLossError(message);
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(message);
   if (status.IsIOError() || status.IsShutdownInProgress() || status.IsBusy() ||
       status.IsTryAgain() || status.IsTimedOut()) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "rocksdb/convenience.h"
+#include "server/storage/check_logs.h"
 #include "server/storage/keys.h"
 #include "server/storage/options.h"
 #include "server/storage/records.h"
@@ -69,6 +70,7 @@ absl::Status Store::Rep::Open() {
         absl::StrCat("cannot make data directory ", options_.data_dir, ": ", error.message()));
   }
   if (absl::Status status = Lock(); !status.ok()) return status;
+  if (absl::Status status = CheckLogs(env_, db_dir()); !status.ok()) return status;
   if (absl::Status status = RefuseUnknownFamilies(); !status.ok()) return status;
 
   rocksdb::DBOptions options = MakeDbOptions(options_);
