@@ -83,7 +83,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
   const v1::CollectionSpec& spec = collection->spec();
   const v1::IndexSpec& built = index->spec();
   const v1::IndexMemory& memory = index->memory();
-  session.out << FormatTable({
+  std::vector<std::vector<std::string>> rows = {
       {"collection", spec.name()},
       {"state", ToName(collection->state())},
       {"rows", FormatCount(collection->rows())},
@@ -112,7 +112,15 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"memory: exact vectors", FormatBytes(memory.exact_vectors())},
       {"memory: centroids", FormatBytes(memory.centroids())},
       {"memory: graph", FormatBytes(memory.graph())},
-  });
+  };
+  if (built.has_graph()) {
+    rows.push_back({"memory: graph codes", FormatBytes(memory.graph_codes())});
+    rows.push_back({"memory: graph tails", FormatBytes(memory.graph_tails())});
+    rows.push_back({"memory: graph links", FormatBytes(memory.graph_links())});
+    rows.push_back({"memory: graph entries", FormatBytes(memory.graph_entries())});
+    rows.push_back({"memory: graph tables", FormatBytes(memory.graph_tables())});
+  }
+  session.out << FormatTable(rows);
   return absl::OkStatus();
 }
 

@@ -177,6 +177,11 @@ TEST_F(CommandsTest, BuildsAGraph) {
   built->mutable_graph()->set_degree(28);
   built->mutable_graph()->set_ef_construction(200);
   server_.index.mutable_memory()->set_graph(9000);
+  server_.index.mutable_memory()->set_graph_codes(5000);
+  server_.index.mutable_memory()->set_graph_tails(300);
+  server_.index.mutable_memory()->set_graph_links(2500);
+  server_.index.mutable_memory()->set_graph_entries(700);
+  server_.index.mutable_memory()->set_graph_tables(500);
   const Result result =
       Run({"build", "c", "--graph-dim", "384", "--degree", "28", "--ef-construction", "200"});
   EXPECT_EQ(result.code, 0) << result.err;
@@ -195,7 +200,12 @@ TEST_F(CommandsTest, BuildsAGraph) {
   EXPECT_THAT(stats.out, HasSubstr("lists                  none\n"));
   EXPECT_THAT(stats.out,
               HasSubstr("graph                  384 dims, degree 28, ef-construction 200\n"));
-  EXPECT_THAT(stats.out, HasSubstr("memory: graph          9.0 kB\n"));
+  EXPECT_THAT(stats.out, HasSubstr("memory: graph          9.0 kB\n"
+                                   "memory: graph codes    5.0 kB\n"
+                                   "memory: graph tails    300 B\n"
+                                   "memory: graph links    2.5 kB\n"
+                                   "memory: graph entries  700 B\n"
+                                   "memory: graph tables   500 B\n"));
 }
 
 TEST_F(CommandsTest, LoadWithoutBuild) {
