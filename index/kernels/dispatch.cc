@@ -1,3 +1,5 @@
+#include <cpuid.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -35,6 +37,12 @@ float FromOrdered(int32_t i) {
                                     : i);
 }
 
+// __builtin_cpu_supports of clang 14 does not know it. Its registers are AVX's.
+bool HasF16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
 }  // namespace
 
 bool Supported(SimdLevel level) {
@@ -43,8 +51,7 @@ bool Supported(SimdLevel level) {
     case SimdLevel::kScalar:
       return true;
     case SimdLevel::kAvx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-             __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
     case SimdLevel::kAvx512:
       return Supported(SimdLevel::kAvx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&

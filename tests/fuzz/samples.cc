@@ -144,6 +144,15 @@ std::string Graph() {
   return bytes;
 }
 
+// Nodes in a ring, as FuzzAdoptedGraph takes them.
+std::string Ring(int metric, int rows) {
+  std::string bytes = Choose(metric) + Choose(rows - 1);
+  for (int i = 0; i < rows; ++i) {
+    bytes += Choose(i) + Choose((i + 1) % rows) + Choose((i + rows - 1) % rows) + "\xff\xff";
+  }
+  return bytes;
+}
+
 void AddStored(Samples* all) {
   const OperationRecord operation = {.kind = "build_index",
                                      .collection = "words",
@@ -172,6 +181,9 @@ void AddStored(Samples* all) {
   (*all)["records/block_key"] = Choose(12) + GraphBlockKey(3, 2, 5);
   (*all)["records/posting_key"] = Choose(13) + PostingKey(3, 2, 8, 99);
   (*all)["stored_graph/two_blocks"] = Graph();
+  (*all)["adopted_graph/cosine"] = Ring(0, 4);
+  (*all)["adopted_graph/dot"] = Ring(1, 30);
+  (*all)["adopted_graph/l2"] = Ring(2, 64);
   (*all)["plan/lists"] = "coarse=64:32,scan=128:100,refine=256:30,rescore";
   (*all)["plan/graph"] = "graph=384:200:0.18,refine=768:15,rescore";
   (*all)["plan/short"] = "graph=64:40";

@@ -25,6 +25,7 @@ bool FuzzIdFile(FuzzInput input);
 bool FuzzJsonl(FuzzInput input);
 bool FuzzRecords(FuzzInput input);
 bool FuzzStoredGraph(FuzzInput input);
+bool FuzzAdoptedGraph(FuzzInput input);
 bool FuzzPlan(FuzzInput input);
 bool FuzzSchemaRequest(FuzzInput input);
 bool FuzzPointRequest(FuzzInput input);
@@ -41,6 +42,7 @@ inline constexpr FuzzTarget kFuzzTargets[] = {
     {"jsonl", FuzzJsonl},
     {"records", FuzzRecords},
     {"stored_graph", FuzzStoredGraph},
+    {"adopted_graph", FuzzAdoptedGraph},
     {"plan", FuzzPlan},
     {"schema_request", FuzzSchemaRequest},
     {"point_request", FuzzPointRequest},
