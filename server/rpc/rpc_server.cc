@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/log.h"
+#include "server/rpc/acceptor.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/collection_service.h"
 #include "server/rpc/health_service.h"
@@ -36,8 +37,6 @@ constexpr std::chrono::milliseconds kDrainPoll(5);
 void SetChannelOptions(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
   builder->SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
-  // A second server on the same port must fail, not share its calls.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
@@ -72,20 +71,26 @@ struct RpcServer::Parts {
       {v1::AdminService::service_full_name(), v1::CollectionService::service_full_name(),
        v1::IndexService::service_full_name(), v1::PointService::service_full_name(),
        v1::SearchService::service_full_name()}};
-  int port = 0;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
+  std::unique_ptr<Acceptor> acceptor;
 };
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& address,
                                                             const BackendOptions& options) {
   auto parts = std::make_unique<Parts>(options);
+  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::Bind(address);
+  if (!acceptor.ok()) return acceptor.status();
+  parts->acceptor = *std::move(acceptor);
   gpr_set_log_function(&LogForGrpc);
   // It would write a line to stderr for every text that is not UTF-8; the caller is told anyway.
   google::protobuf::SetLogHandler(nullptr);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetChannelOptions(&builder);
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &parts->port);
+  parts->connections = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder.RegisterService(&parts->health);
   builder.RegisterService(&parts->admin);
   builder.RegisterService(&parts->collections);
@@ -93,10 +98,15 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& a
   builder.RegisterService(&parts->points);
   builder.RegisterService(&parts->searches);
   parts->server = builder.BuildAndStart();
-  if (parts->server == nullptr || parts->port == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address,
-                                               ": the address is taken or is not this machine's"));
+  if (parts->server == nullptr) {
+    return absl::UnavailableError(absl::StrCat("cannot start gRPC's server on ", address));
   }
+  parts->acceptor->Start([connections = parts->connections.get()](int listener, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener;
+    connection.fd = fd;
+    connections->HandleNewConnection(&connection);
+  });
   return std::unique_ptr<RpcServer>(new RpcServer(std::move(parts)));
 }
 
@@ -104,7 +114,7 @@ RpcServer::RpcServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 RpcServer::~RpcServer() { Shutdown(std::chrono::milliseconds(0)); }
 
-int RpcServer::port() const { return parts_->port; }
+int RpcServer::port() const { return parts_->acceptor->port(); }
 
 void RpcServer::Serve(Engine* engine) {
   parts_->backend.engine.store(engine, std::memory_order_release);
@@ -125,6 +135,7 @@ void RpcServer::Shutdown(std::chrono::milliseconds grace) {
   while (since() < std::min(grace, kLinger) || (busy() && since() < grace)) {
     std::this_thread::sleep_for(kDrainPoll);
   }
+  parts_->acceptor->Stop();
   // It waits for clients to close their connections, which idle ones do not, so not for long.
   parts_->server->Shutdown(std::chrono::system_clock::now() + std::min(grace, kLinger));
   parts_->backend.searches.Stop();
