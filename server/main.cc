@@ -1,6 +1,9 @@
 // nestord: reads the flags, serves until a signal comes, closes the store.
 #include <string.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -14,6 +17,7 @@
 #include "server/options.h"
 #include "server/rpc/rpc_server.h"
 #include "server/stop_signals.h"
+#include "server/storage/verify.h"
 #include "server/version.h"
 
 namespace nestor {
@@ -59,6 +63,18 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options) {
   return engine;
 }
 
+// Connections and the store's files share the descriptors; the usual limit of 1024 is soon reached.
+// Not more than this, as every connection takes memory.
+void RaiseDescriptorLimit() {
+  constexpr rlim_t kWanted = 65536;
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kWanted);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    Log(LogLevel::kWarning, "descriptor_limit", {{"error", strerror(errno)}});
+  }
+}
+
 int Serve(const Options& options, StopSignals* signals) {
   const auto start = std::chrono::steady_clock::now();
   const MemoryTrimmer trimmer;
@@ -95,6 +111,23 @@ int Serve(const Options& options, StopSignals* signals) {
   return kExitOk;
 }
 
+// Damages go to stderr, one a line, the sum of all to stdout.
+int Verify(const Options& options) {
+  const absl::StatusOr<VerifyReport> report = VerifyDataDir({.data_dir = options.data_dir});
+  if (!report.ok()) {
+    std::fprintf(stderr, "nestord: %s\n", std::string(report.status().message()).c_str());
+    return kExitFailed;
+  }
+  for (const std::string& damage : report->damages) std::fprintf(stderr, "%s\n", damage.c_str());
+  std::printf("%s: %llu files, %llu bytes, %llu collections, %llu points: %s\n",
+              options.data_dir.c_str(), static_cast<unsigned long long>(report->files),
+              static_cast<unsigned long long>(report->bytes),
+              static_cast<unsigned long long>(report->collections),
+              static_cast<unsigned long long>(report->points),
+              report->damages.empty() ? "ok" : "DAMAGED");
+  return report->damages.empty() ? kExitOk : kExitFailed;
+}
+
 int Main(int argc, char** argv) {
   StopSignals signals;
   std::variant<Options, Exit> parsed = ParseOptions(argc, argv);
@@ -103,7 +136,9 @@ int Main(int argc, char** argv) {
     return exit->code;
   }
   const Options& options = std::get<Options>(parsed);
+  if (options.verify) return Verify(options);
   StartLog(options.log_format, options.log_level);
+  RaiseDescriptorLimit();
   return Serve(options, &signals);
 }
 

@@ -78,6 +78,7 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv) {
 
   CLI::App app(
       "nestord: vector search server for nested embeddings.\n"
+      "nestord verify --data-dir DIR: checks the files of a server that is not running.\n"
       "Prints \"listening on HOST:PORT\" on stdout once bound; logs go to stderr. SIGTERM and "
       "SIGINT\n"
       "stop it gracefully, a second signal at once. Exit codes: 0 ok, 1 failed, 2 usage.",
@@ -90,6 +91,9 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv) {
   app.add_option("--listen", listen, "Address to serve on; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  app.set_config("--config", "", "Read options that are not given here from a TOML file")
+      ->type_name("FILE");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--insecure-listen", insecure_listen,
                "Allow an address that other machines reach: there is no TLS and no login");
   app.add_option("--threads", options.threads, "Threads that search (default: the CPUs)")
@@ -114,6 +118,11 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv) {
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case))
       ->type_name("LEVEL");
 
+  CLI::App* verify = app.add_subcommand(
+      "verify",
+      "Read all files of --data-dir, change nothing; exit code 1 if any is damaged, and its name");
+  verify->fallthrough();
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -122,6 +131,10 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv) {
     return Exit{kExitOk, absl::StrCat("nestord ", kVersion, "\n")};
   } catch (const CLI::ParseError& error) {
     return Exit{kExitUsage, absl::StrCat("nestord: ", error.what(), "\nTry nestord --help.\n")};
+  }
+  if (verify->parsed()) {
+    options.verify = true;
+    return options;
   }
   const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(listen);
   if (!endpoint.ok()) {

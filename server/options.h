@@ -24,6 +24,7 @@ std::string FormatEndpoint(const Endpoint& endpoint);
 bool IsLoopback(const Endpoint& endpoint);
 
 struct Options {
+  bool verify = false;  // check the files of data_dir and serve nothing; only data_dir counts then
   std::string data_dir;
   Endpoint listen;
   int threads = 1;                // of the search pool

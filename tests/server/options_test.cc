@@ -44,6 +44,19 @@ TEST(OptionsTest, EveryFlagIsRead) {
   EXPECT_EQ(options.log_level, LogLevel::kError);
 }
 
+TEST(OptionsTest, VerifyNeedsTheDirectoryOnly) {
+  for (const std::vector<const char*>& args :
+       {std::vector<const char*>{"verify", "--data-dir=d"},
+        {"--data-dir", "d", "verify"},
+        {"--data-dir", "d", "--listen", "0.0.0.0:1", "verify"}}) {
+    const auto parsed = Parse(args);
+    ASSERT_TRUE(std::holds_alternative<Options>(parsed)) << std::get<Exit>(parsed).text;
+    EXPECT_TRUE(std::get<Options>(parsed).verify);
+    EXPECT_EQ(std::get<Options>(parsed).data_dir, "d");
+  }
+  EXPECT_FALSE(std::get<Options>(Parse({"--data-dir", "verify"})).verify);
+}
+
 TEST(OptionsTest, BadUsageExitsWith2AndSaysWhy) {
   struct Case {
     std::vector<const char*> args;
@@ -58,6 +71,9 @@ TEST(OptionsTest, BadUsageExitsWith2AndSaysWhy) {
       {{"--data-dir", "d", "--log-format", "xml"}, "xml"},
       {{"--data-dir", "d", "--nope"}, "--nope"},
       {{"--data-dir", "d", "extra"}, "extra"},
+      {{"--data-dir", "d", "verify", "extra"}, "extra"},
+      {{"verify"}, "--data-dir"},
+      {{"--data-dir", "d", "--config", "/no/such/file"}, "/no/such/file"},
       {{"--data-dir", "d", "--listen", "localhost"}, "the port is missing"},
       {{"--data-dir", "d", "--listen", "localhost:65536"}, "\"65536\" is not in 0..65535"},
       {{"--data-dir", "d", "--listen", "localhost:"}, "\"\" is not in 0..65535"},
