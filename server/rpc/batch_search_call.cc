@@ -141,6 +141,7 @@ void BatchSearchCall::Share::Take(size_t lane, const SearchReply& found) {
   reply->set_score_dim(found.score_dim);
   reply->set_unbuilt(found.unbuilt);
   reply->set_seq(found.seq);
+  call->ran_ = found.how;
   if (const auto* plan = std::get_if<Plan>(&found.how)) {
     FromPlan(*plan, reply->mutable_plan_used());
   }
@@ -192,6 +193,7 @@ void BatchSearchCall::Observe() {
   Log(LogLevel::kWarning, "slow_batch",
       {{"collection", request().collection()},
        {"queries", queries_.count()},
+       {"plan", FormatHow(ran_)},
        {"limit", request().limit()},
        {"micros", std::chrono::duration<double, std::micro>(spent).count()}});
 }

@@ -62,6 +62,7 @@ class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::Ba
   std::optional<SearchView> view_;
   QueryRows queries_;
   SearchRequest search_;  // all of them, but for the vector
+  SearchHow ran_;         // what the first query did
   IdKind id_kind_ = IdKind::kNum;
   // Of the reply: query i's hits from i x limit on.
   uint32_t* counts_ = nullptr;

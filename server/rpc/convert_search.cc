@@ -240,6 +240,12 @@ absl::Status FromSearchReply(SearchReply* reply, Dtype dtype, const PointOutput&
   return absl::OkStatus();
 }
 
+std::string FormatHow(const SearchHow& how) {
+  if (const auto* plan = std::get_if<Plan>(&how)) return FormatPlan(*plan);
+  const auto* exact = std::get_if<ExactSearch>(&how);
+  return exact != nullptr ? absl::StrCat("exact=", exact->dim) : "default";
+}
+
 void FromStage(const StageCost& cost, v1::Stage* out) {
   out->set_name(cost.name);
   out->set_in(cost.in);

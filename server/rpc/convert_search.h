@@ -4,6 +4,7 @@
 #define NESTOR_SERVER_RPC_CONVERT_SEARCH_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,6 +18,8 @@ namespace nestor {
 // Shape only: ValidatePlan knows the schema.
 absl::StatusOr<Plan> ToPlan(const v1::Plan& plan);
 void FromPlan(const Plan& plan, v1::Plan* out);
+// For the log: the plan's text, or "exact=DIM".
+std::string FormatHow(const SearchHow& how);
 
 // How to search, valid for the schema, the limit and what is built (FailedPrecondition: a plan for
 // lists or a graph that are not). `Request` is v1::SearchRequest or v1::BatchSearchRequest.

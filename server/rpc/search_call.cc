@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "server/log.h"
 #include "server/rpc/convert_search.h"
 #include "server/rpc/search_memory.h"
@@ -85,11 +84,9 @@ void SearchCall::Observe(const SearchReply& found, std::chrono::steady_clock::ti
   backend().counters.search_micros.Record(micros);
   backend().counters.search_overhead_micros.Record(micros - stages);
   if (backend().slow_query.count() == 0 || spent < backend().slow_query) return;
-  const auto* plan = std::get_if<Plan>(&found.how);
-  const auto* exact = std::get_if<ExactSearch>(&found.how);
   Log(LogLevel::kWarning, "slow_query",
       {{"collection", request().collection()},
-       {"plan", plan != nullptr ? FormatPlan(*plan) : absl::StrCat("exact=", exact->dim)},
+       {"plan", FormatHow(found.how)},
        {"limit", request().limit()},
        {"micros", micros},
        {"stage_micros", stages},

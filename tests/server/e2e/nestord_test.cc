@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "tests/server/e2e/nestord_process.h"
@@ -107,8 +108,8 @@ TEST_F(NestordTest, ASlowQueryIsLoggedWithItsPlan) {
   ASSERT_TRUE(WaitUntilServing(stubs, 60)) << Log();
   MakePoints(stubs, 100);
   // Slow is what took long, waiting included: for a sequence number that is not there yet.
-  const auto search_slowly = [&](v1::SearchRequest request, uint64_t seq) {
-    request.set_min_seq(seq);
+  uint64_t next_id = 500;
+  const auto search_slowly = [&](const std::function<grpc::Status()>& search) {
     std::thread writer([&] {
       const auto begin = std::chrono::steady_clock::now();
       while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(20)) {
@@ -116,18 +117,23 @@ TEST_F(NestordTest, ASlowQueryIsLoggedWithItsPlan) {
       }
       v1::UpsertPointsResponse wrote;
       EXPECT_TRUE(CallStub(stubs.points.get(), &v1::PointService::Stub::UpsertPoints,
-                           MakeUpsert("c", 500 + seq, 1, kDim), &wrote)
+                           MakeUpsert("c", next_id++, 1, kDim), &wrote)
                       .ok());
     });
-    v1::SearchResponse found;
-    const grpc::Status status =
-        CallStub(stubs.searches.get(), &v1::SearchService::Stub::Search, request, &found);
+    const grpc::Status status = search();
     EXPECT_TRUE(status.ok()) << status.error_message();
     writer.join();
   };
+  const auto search_one = [&](v1::SearchRequest request, uint64_t seq) {
+    search_slowly([&, seq] {
+      v1::SearchResponse found;
+      request.set_min_seq(seq);
+      return CallStub(stubs.searches.get(), &v1::SearchService::Stub::Search, request, &found);
+    });
+  };
   v1::SearchRequest request = MakeSearch("c", VectorOf(1, kDim), 3);
   request.mutable_exact();
-  search_slowly(request, 2);
+  search_one(request, 2);
   EXPECT_THAT(Log(), HasSubstr("slow_query collection=c plan=\"exact=16\" limit=3"));
   v1::Plan* plan = request.mutable_plan();
   plan->mutable_lists()->mutable_coarse()->set_dim(8);
@@ -135,8 +141,21 @@ TEST_F(NestordTest, ASlowQueryIsLoggedWithItsPlan) {
   plan->mutable_lists()->mutable_scan()->set_dim(8);
   plan->mutable_lists()->mutable_scan()->set_keep(7);
   plan->set_rescore(true);
-  search_slowly(request, 3);
+  search_one(request, 3);
   EXPECT_THAT(Log(), HasSubstr("plan=\"coarse=8:1,scan=8:7,rescore\""));
+
+  v1::BatchSearchRequest batch;
+  batch.set_collection("c");
+  batch.mutable_queries()->set_dtype(v1::DTYPE_F32);
+  batch.mutable_queries()->set_data(Bytes(VectorOf(1, kDim)));
+  batch.set_limit(3);
+  batch.mutable_exact()->set_dim(8);
+  search_slowly([&] {
+    v1::BatchSearchResponse found;
+    batch.set_min_seq(4);
+    return CallStub(stubs.searches.get(), &v1::SearchService::Stub::BatchSearch, batch, &found);
+  });
+  EXPECT_THAT(Log(), HasSubstr("slow_batch collection=c queries=1 plan=\"exact=8\" limit=3"));
   process.Signal(SIGTERM);
   EXPECT_EQ(process.Wait(), 0) << Log();
 }
