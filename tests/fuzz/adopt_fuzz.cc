@@ -64,26 +64,55 @@ void RequireReachable(const Graph& graph, const Rows& rows, uint64_t snapshot) {
   Require(scratch.pool.results() == rows.CountAlive(), "every row can be reached");
 }
 
+uint32_t LinkOf(std::byte byte) {
+  const auto node = static_cast<uint32_t>(byte);
+  return node == 0xff ? kNoNode : node == 0xfe ? kMaxNodes : node;
+}
+
+StoredGraph MadeUp(FuzzInput nodes) {
+  StoredGraph stored{.head = {.spec = {kDim, kDegree, 16}, .largest_norm = 12}};
+  for (; nodes.size() > kDegree && stored.rows.size() < kMostNodes;
+       nodes = nodes.subspan(1 + kDegree)) {
+    const auto row = static_cast<uint64_t>(nodes[0]);
+    stored.rows.push_back(row == 0xff ? StoredGraph::kNoRow : row);
+    for (const std::byte link : nodes.subspan(1, kDegree)) stored.links.push_back(LinkOf(link));
+  }
+  return stored;
+}
+
+StoredGraph Built(Metric metric, uint32_t slots, FuzzInput changes) {
+  const Rows rows(slots);
+  Graph graph(metric, {kDim, kDegree, 16}, rows);
+  graph.Reserve(slots);
+  for (uint32_t slot = 0; slot < slots; ++slot) graph.Fill(slot, slot, VectorOf(slot), false);
+  graph.Publish(1);
+  Require(graph.LinkAll(1, nullptr).ok(), "a graph is built");
+  StoredGraph stored{.head = graph.StoredHead()};
+  uint32_t next = 0;
+  for (const StoredGraph::Block& block : graph.TakeChanged(&next, kMostNodes)) {
+    Require(stored.Add(block.number, block.bytes).ok(), "a block that was taken can be added");
+  }
+  Require(stored.rows.size() == slots, "all nodes are stored");
+  for (; changes.size() >= 2; changes = changes.subspan(2)) {
+    stored.links[static_cast<size_t>(changes[0]) % stored.links.size()] = LinkOf(changes[1]);
+  }
+  return stored;
+}
+
 }  // namespace
 
-// The metric, the number of rows, then the nodes: the row of each (0xff: none) and its links
-// (0xff: none, 0xfe: a node that there is not), a byte each.
+// The first byte: the metric, and by its highest bit whether the graph is made up or built. The
+// second: the number of rows. Made up, nodes follow: the row of each (0xff: none) and its links, a
+// byte each. Built, links follow that are changed: which and to what. A link of 0xff is none, 0xfe
+// a node that there is not.
 bool FuzzAdoptedGraph(FuzzInput input) {
   if (input.size() < 2) return false;
   constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kDot, Metric::kL2};
-  const Metric metric = kMetrics[static_cast<size_t>(input[0]) % 3];
+  const auto first = static_cast<uint32_t>(input[0]);
+  const Metric metric = kMetrics[(first & 0x7f) % 3];
   const uint32_t slots = 1 + static_cast<uint32_t>(input[1]) % kMostRows;
-  input = input.subspan(2);
-  StoredGraph stored{.head = {.spec = {kDim, kDegree, 16}, .largest_norm = 12}};
-  for (; input.size() > kDegree && stored.rows.size() < kMostNodes;
-       input = input.subspan(1 + kDegree)) {
-    const auto row = static_cast<uint64_t>(input[0]);
-    stored.rows.push_back(row == 0xff ? StoredGraph::kNoRow : row);
-    for (const std::byte link : input.subspan(1, kDegree)) {
-      const auto node = static_cast<uint32_t>(link);
-      stored.links.push_back(node == 0xff ? kNoNode : node == 0xfe ? kMaxNodes : node);
-    }
-  }
+  StoredGraph stored =
+      (first & 0x80) == 0 ? MadeUp(input.subspan(2)) : Built(metric, slots, input.subspan(2));
 
   const GraphSpec spec = stored.head.spec;
   Rows rows(slots);

@@ -11,7 +11,7 @@ id_file         client/files/id_file.cc client/files/line_reader.cc
 jsonl           client/files/jsonl.cc client/files/timestamp.cc
 records         server/storage/records.cc server/storage/codec.h server/storage/keys.cc
 stored_graph    index/graph/stored_graph.cc
-adopted_graph   index/graph/fill.cc
+adopted_graph   index/graph/fill.cc index/graph/repair.cc
 plan            index/plan.cc
 schema_request  server/rpc/convert_schema.cc server/rpc/wire.cc server/rpc/unknown_fields.cc
 point_request   server/rpc/convert_point.cc server/rpc/convert_columns.cc server/rpc/page_token.cc

@@ -181,6 +181,8 @@ void AddStored(Samples* all) {
   (*all)["records/block_key"] = Choose(12) + GraphBlockKey(3, 2, 5);
   (*all)["records/posting_key"] = Choose(13) + PostingKey(3, 2, 8, 99);
   (*all)["stored_graph/two_blocks"] = Graph();
+  (*all)["adopted_graph/built"] = Choose(0x82) + Choose(63);
+  (*all)["adopted_graph/built_and_changed"] = Choose(0x80) + Choose(20) + "\x05\x11\x09\xff";
   (*all)["adopted_graph/cosine"] = Ring(0, 4);
   (*all)["adopted_graph/dot"] = Ring(1, 30);
   (*all)["adopted_graph/l2"] = Ring(2, 64);
