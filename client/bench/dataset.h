@@ -26,6 +26,7 @@ struct DatasetFiles {
   std::string base_labels, query_labels;  // one integer a row; optional, both or none
   Metric metric = Metric::kL2;
   std::vector<uint32_t> nesting;  // empty = 64, 128, .. and D
+  uint32_t graph_dim = 0;         // of a graph that is to be built on it; 0 = the index chooses
 };
 
 class Dataset {

@@ -105,6 +105,7 @@ absl::StatusOr<BenchReport> BenchLocal(const BenchFlags& flags, const DatasetFil
   Phases phases(session);
   absl::StatusOr<LocalEngineOptions> local = LocalOptions(flags);
   if (!local.ok()) return local.status();
+  if (local->spec.graph && local->spec.graph->dim == 0) local->spec.graph->dim = files.graph_dim;
   const absl::StatusOr<std::unique_ptr<Dataset>> set =
       Dataset::Load(files, flags.compare.k, flags.build_threads,
                     [&](double fraction) { phases.Update("truth", fraction); });
