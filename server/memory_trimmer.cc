@@ -15,6 +15,7 @@ namespace {
 // Both calls of malloc's go through its free chunks: so seldom that this is nothing.
 constexpr std::chrono::seconds kInterval(2);
 constexpr int64_t kWorthwhile = 32 << 20;
+constexpr int kTries = 5;  // within a minute
 
 // Bytes of the process in memory; 0 where /proc does not say. `statm` is an open file.
 int64_t ResidentBytes(int statm) {
@@ -49,7 +50,8 @@ void MemoryTrimmer::Run() {
   const int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (statm < 0) return;
   int64_t least = OtherBytes(statm);
-  bool again = false;
+  int in_vain = 0;  // trims in a row
+  int pause = 0;    // intervals until the next look
   for (;;) {
     {
       MutexLock lock(&mutex_);
@@ -58,13 +60,25 @@ void MemoryTrimmer::Run() {
       }
       if (stop_) break;
     }
+    if (pause > 0) {
+      --pause;
+      continue;
+    }
     const int64_t before = OtherBytes(statm);
     least = std::min(least, before);
-    if (!again && before < least + kWorthwhile) continue;
+    if (before < least + kWorthwhile) continue;
     malloc_trim(0);
-    least = OtherBytes(statm);
-    // What was freed during the call is not given back yet, and must not raise the least.
-    again = least < before - kWorthwhile / 4;
+    const int64_t left = OtherBytes(statm);
+    if (left < least + kWorthwhile) {
+      in_vain = 0;
+    } else if (++in_vain < kTries) {
+      // It may have been freed while the trim was at it.
+      pause = (1 << in_vain) - 1;
+    } else {
+      // It is used for something else than malloc.
+      least = left;
+      in_vain = 0;
+    }
   }
   close(statm);
 }
