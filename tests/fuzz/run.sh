@@ -31,15 +31,24 @@ run_one() {
     echo "$name" >>"$build/failed"
 }
 
-# Lines of each file: "covered% path".
+# coverage NAME FILE...: "covered% path" of each file. They are known by the ends of their names: an object out of ccache
+# may have been compiled elsewhere.
 coverage() {
   local name=$1
   shift
   llvm-profdata-14 merge -sparse "$build/$name.profraw" -o "$build/$name.profdata"
-  llvm-cov-14 export -format=lcov -summary-only -instr-profile "$build/$name.profdata" "$build/fuzz_$name" \
-    "${@/#/$root/}" |
-    awk -F: '$1 == "SF" { file = $2 } $1 == "LF" { lines = $2 } $1 == "LH" { hit = $2 }
-      /end_of_record/ { printf "%.1f %s\n", 100 * hit / lines, file }'
+  llvm-cov-14 export -format=lcov -summary-only -instr-profile "$build/$name.profdata" "$build/fuzz_$name" |
+    awk -F: -v files="$*" '
+      BEGIN { n = split(files, wanted, " ") }
+      $1 == "SF" { file = $2 } $1 == "LF" { lines = $2 } $1 == "LH" { hit = $2 }
+      /end_of_record/ && lines > 0 {
+        for (i = 1; i <= n; ++i) {
+          end = "/" wanted[i]
+          if (substr(file, length(file) - length(end) + 1) != end) continue
+          if (!(i in best) || best[i] < 100 * hit / lines) best[i] = 100 * hit / lines
+        }
+      }
+      END { for (i = 1; i <= n; ++i) if (i in best) printf "%.1f %s\n", best[i], wanted[i] }'
 }
 
 : >"$build/failed"
@@ -63,7 +72,7 @@ while read -r name files; do
   ((${#covered[@]} == ${#paths[@]})) || { echo " UNKNOWN"; status=1; continue; }
   for line in "${covered[@]}"; do
     read -r percent path <<<"$line"
-    printf ' %s %s%%' "${path#"$root"/}" "$percent"
+    printf ' %s %s%%' "$path" "$percent"
     awk -v p="$percent" -v least="$kLeast" 'BEGIN { exit p < least }' || { printf ' (UNDER %s%%)' "$kLeast"; status=1; }
   done
   echo
