@@ -299,9 +299,9 @@ class Lab {
         Erase(index.get(), row);
         Insert(index.get(), row);
       }
-      std::printf("turnover %d: repair took %.0f us a row; %u nodes for %zu rows\n", turn,
-                  repaired_ == 0 ? 0 : 1e6 * repair_seconds_ / static_cast<double>(repaired_),
-                  index->graph()->nodes().limit(), all_.size());
+      std::printf("turnover %d: repair took %.0f us a row; %u nodes for %zu rows, %.1f %% dead\n",
+                  turn, repaired_ == 0 ? 0 : 1e6 * repair_seconds_ / static_cast<double>(repaired_),
+                  index->graph()->nodes().limit(), all_.size(), 100 * index->graph()->DeadShare());
       Measure(absl::StrCat("after ", turn, " turnovers in clustered order"), *index, &at_once);
     }
   }

@@ -135,7 +135,8 @@ absl::Status Graph::Insert(uint32_t slot, const float* prefix, bool integral, ui
 void Graph::MarkDead(uint32_t slot, uint64_t dead) {
   MutexLock lock(&mutex_);
   last_sequence_ = std::max(last_sequence_, dead);
-  nodes_.tail(node_of_slot_[slot]).state.store(NodeTail::kDead, std::memory_order_release);
+  nodes_.tail(node_of_slot_[slot])
+      .state.store(NodeTail::kDead + StateOf(dead), std::memory_order_release);
   dead_.fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -67,7 +67,7 @@ bool LinkChooser::Exchange(uint32_t node, Neighbour added, absl::FunctionRef<boo
   const auto to_added = Distances(space_.FromNode(nodes_, added.node), *links);
   const size_t n = links->size();
   const auto is_dead = [&](size_t i) {
-    return nodes_.tail((*links)[i]).state.load(std::memory_order_relaxed) == NodeTail::kDead;
+    return NodeTail::IsDead(nodes_.tail((*links)[i]).state.load(std::memory_order_relaxed));
   };
   // A nearer neighbour leads there already; a dead one will not for long.
   for (size_t i = 0; i < n && !must; ++i) {

@@ -26,13 +26,15 @@ struct NodeTail {
   float scale = 0;    // of the codes, with what the metric divides by (space.h)
   float norm = 0;     // space.h
   uint32_t slot = 0;  // of the row
-  // The sequence that bore the row, counted from the graph's base, below kLookUp; or kLookUp: it
-  // does not fit; kDead: the row died, at some sequence; kFree: the node is not in use.
+  // Below kDead: the sequence that bore the row, as Graph::StateOf counts. From kDead on: the row
+  // died, at the sequence of state - kDead. kFree: the node is not in use.
   std::atomic<uint32_t> state{kFree};
 
-  static constexpr uint32_t kLookUp = (1u << 31) - 1;
+  static constexpr uint32_t kLookUp = (1u << 31) - 2;  // a sequence that does not fit
   static constexpr uint32_t kDead = 1u << 31;
-  static constexpr uint32_t kFree = kDead + 1;
+  static constexpr uint32_t kFree = 0xffffffffu;
+
+  static bool IsDead(uint32_t state) { return state >= kDead && state < kFree; }
 };
 
 class NodeStore {

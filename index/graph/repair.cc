@@ -54,7 +54,7 @@ std::vector<uint8_t> Graph::NodesToTakeOut(uint64_t* count) {
   *count = 0;
   for (uint32_t node = 0; node < out.size(); ++node) {
     const NodeTail& tail = nodes_.tail(node);
-    if (tail.state.load(std::memory_order_relaxed) != NodeTail::kDead) continue;
+    if (!NodeTail::IsDead(tail.state.load(std::memory_order_relaxed))) continue;
     if (!rows_.Gone(tail.slot, oldest)) continue;
     out[node] = 1;
     ++*count;

@@ -77,8 +77,13 @@ bool GraphSearch::Visible(const NodeTail& tail) const {
   const uint32_t state = tail.state.load(std::memory_order_acquire);
   if (rows_ == nullptr) return state < NodeTail::kDead;
   if (tail.slot == query_.skip_slot) return false;
-  // What does not fit says nothing, neither here nor there.
+  // What does not fit, or was before the graph's base, says nothing, neither here nor there. The
+  // rest spares looking up the row, which is far away (a tenth of a search where a tenth is dead).
   if (state < NodeTail::kLookUp && state <= query_.state) return true;
+  if (NodeTail::IsDead(state)) {
+    const uint32_t dead = state - NodeTail::kDead;
+    if (dead > 0 && dead < NodeTail::kLookUp && dead <= query_.state) return false;
+  }
   return rows_->Visible(tail.slot, query_.snapshot);
 }
 
