@@ -36,8 +36,8 @@ struct GraphQuery {
   uint32_t state = 0;  // the snapshot as node states have it (Graph::StateOf)
   uint32_t skip_slot = ~uint32_t{0};
   // How many nodes are expanded at once. Two, where a search runs alone: the second is nearly
-  // always expanded anyway, and one wait serves both (8 to 12 % more QPS at equal recall on one
-  // CPU, no difference on another; builds 20 % faster; three gain no more). One, where another
+  // always expanded anyway, and one wait serves both (0.96 to 1.12 times the QPS of one, by margin
+  // and by what else the memory does; builds 20 % faster; three are slower). One, where another
   // search fills the wait.
   uint32_t beam = 2;
 };
