@@ -201,6 +201,11 @@ TEST_F(DescriptorsTest, AcceptGoesOnAfterItFailed) {
   ASSERT_EQ(prlimit(pid_, RLIMIT_NOFILE, nullptr, &whole), 0);
   rlimit none = whole;
   none.rlim_cur = 3;
+#if defined(__SANITIZE_ADDRESS__)
+  // UBSan asks by a pipe whether memory can be read, and without descriptors takes all objects for
+  // damaged: it gets a few.
+  none.rlim_cur = static_cast<rlim_t>(Open()) + 16;
+#endif
   ASSERT_EQ(prlimit(pid_, RLIMIT_NOFILE, &none, nullptr), 0);
   {
     Hoarder hoarder(process_->address());
@@ -210,7 +215,9 @@ TEST_F(DescriptorsTest, AcceptGoesOnAfterItFailed) {
       ASSERT_NO_FATAL_FAILURE(UseOldConnection(++id));
     }
   }
-  EXPECT_FALSE(WaitUntilServing(Stubs(process_->address()), 1)) << "a new client got a descriptor";
+  if (none.rlim_cur == 3) {
+    EXPECT_FALSE(WaitUntilServing(Stubs(process_->address()), 1)) << "a new client got one";
+  }
   ASSERT_EQ(prlimit(pid_, RLIMIT_NOFILE, &whole, nullptr), 0);
   EXPECT_LT(SecondsToServeANewClient(), 10);
   process_->Signal(SIGTERM);
