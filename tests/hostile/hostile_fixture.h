@@ -3,6 +3,7 @@
 #ifndef NESTOR_TESTS_HOSTILE_HOSTILE_FIXTURE_H_
 #define NESTOR_TESTS_HOSTILE_HOSTILE_FIXTURE_H_
 
+#include <grpcpp/completion_queue.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -42,6 +43,13 @@ class HostileTest : public testing::Test {
   static inline std::unique_ptr<NestordProcess> process_;
   static inline std::unique_ptr<OrdinaryClients> clients_;
 };
+
+// Waits for the queue's next event. False where its operation failed.
+inline bool NextEvent(grpc::CompletionQueue* queue) {
+  void* tag = nullptr;
+  bool ok = false;
+  return queue->Next(&tag, &ok) && ok;
+}
 
 }  // namespace nestor
 

@@ -52,11 +52,7 @@ class RawClient {
   }
 
  private:
-  bool Next() {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue_.Next(&tag, &ok) && ok;
-  }
+  bool Next() { return NextEvent(&queue_); }
 
   Stubs stubs_;
   grpc::GenericStub stub_;

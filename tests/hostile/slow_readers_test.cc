@@ -53,11 +53,7 @@ class DeafCall {
   }
 
  private:
-  bool Next() {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue_.Next(&tag, &ok) && ok;
-  }
+  bool Next() { return NextEvent(&queue_); }
 
   Stubs stubs_;
   grpc::ClientContext context_;
