@@ -60,7 +60,7 @@ GraphQuery GraphStage::QueryOf(const SearchContext& context, const Graph& graph,
           .snapshot = context.query.snapshot,
           .state = graph.StateOf(context.query.snapshot),
           .skip_slot = context.query.skip_slot,
-          .beam = alone ? 2u : 1u};
+          .ahead = alone ? GraphQuery::kMaxAhead : 1};
 }
 
 absl::Status GraphStage::Score() {

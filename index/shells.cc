@@ -25,8 +25,10 @@ size_t ShellLayout::block_bytes() const {
 
 // SSE2 is the baseline of x86-64, and its conversion rounds to nearest even.
 float QuantizeInt8(const float* values, size_t n, int8_t* codes) {
-  float max = 0;
-  for (size_t i = 0; i < n; ++i) max = std::max(max, std::fabs(values[i]));
+  float least = 0;
+  float largest = 0;
+  if (n > 0) ActiveKernels().min_max(values, n, &least, &largest);
+  const float max = std::max(-least, largest);
   const float scale = max / 127.0f;
   // Below the smallest normal scale 127 / max overflows: such a shell is coded as zero.
   if (!(scale >= 1e-37f)) {

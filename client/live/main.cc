@@ -27,7 +27,7 @@ namespace {
 
 constexpr uint32_t kLimit = 10;
 constexpr uint32_t kEf = 400;
-constexpr double kRepairAt = 0.10;  // as the server does
+constexpr double kRepairAt = 0.05;  // as the server does
 
 [[noreturn]] void Die(const std::string& why) {
   std::fprintf(stderr, "nestor-live: %s\n", why.c_str());

@@ -1,7 +1,10 @@
 #include "index/graph/entries.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -12,6 +15,26 @@ namespace {
 
 constexpr uint32_t RoundUpBlock(uint32_t n) {
   return static_cast<uint32_t>((n + kBlockRows - 1) / kBlockRows * kBlockRows);
+}
+
+float JustBelow(float key) { return std::nextafter(key, -std::numeric_limits<float>::infinity()); }
+
+// A bound that at least n of the keys exceed, and few more: the n-th largest of 16 lanes' maxima,
+// one pass instead of SelectThreshold's twenty.
+float Bound(const Kernels& kernels, const float* keys, uint32_t count, uint32_t n) {
+  constexpr uint32_t kLanes = 16;
+  if (n > kLanes || count < kLanes) return JustBelow(SelectThreshold(kernels, keys, count, n));
+  std::array<float, kLanes> maxima;
+  std::copy_n(keys, kLanes, maxima.begin());
+  uint32_t i = kLanes;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (uint32_t lane = 0; lane < kLanes; ++lane) {
+      maxima[lane] = std::max(maxima[lane], keys[i + lane]);
+    }
+  }
+  for (uint32_t lane = 0; i < count; ++i, ++lane) maxima[lane] = std::max(maxima[lane], keys[i]);
+  std::nth_element(maxima.begin(), maxima.begin() + n - 1, maxima.end(), std::greater<>());
+  return JustBelow(maxima[n - 1]);
 }
 
 }  // namespace
@@ -69,11 +92,15 @@ std::span<const uint32_t> EntryTable::Nearest(const GraphPoint& point, uint32_t 
   } else if (metric_ == Metric::kL2) {
     for (uint32_t i = 0; i < count; ++i) keys[i] -= aux_[i];
   }
-  const float threshold = SelectThreshold(kernels, keys, count, n);
-  uint32_t kept = 0;
-  for (uint32_t i = 0; i < count && kept < n; ++i) {
-    if (keys[i] >= threshold) out[kept++] = nodes_of_[i];
+  float* kept_keys = scratch->kept_keys.data();
+  size_t kept = kernels.filter(keys, nullptr, KeyKind::kSum, count, Bound(kernels, keys, count, n),
+                               kept_keys, scratch->kept_sums.data(), out.data());
+  for (; kept > n; --kept) {
+    const auto least = std::min_element(kept_keys, kept_keys + kept) - kept_keys;
+    kept_keys[least] = kept_keys[kept - 1];
+    out[least] = out[kept - 1];
   }
+  for (size_t i = 0; i < kept; ++i) out[i] = nodes_of_[out[i]];
   return {out.data(), kept};
 }
 

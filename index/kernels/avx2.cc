@@ -85,9 +85,7 @@ inline void PrefetchRow(const T* row, size_t n) {
 void DotsI8(const int8_t* query, const int8_t* const* rows, size_t rows_n, size_t n,
             int32_t* sums) {
   const size_t whole = n & ~size_t{31};
-  for (size_t i = 0; i < rows_n && i < kPrefetchRows; ++i) PrefetchRow(rows[i], n);
   for (size_t i = 0; i < rows_n; ++i) {
-    if (i + kPrefetchRows < rows_n) PrefetchRow(rows[i + kPrefetchRows], n);
     const int8_t* row = rows[i];
     __m256i s0 = _mm256_setzero_si256(), s1 = s0;
     for (size_t j = 0; j < whole; j += 32) {

@@ -102,6 +102,19 @@ inline void PrefetchRow(const T* row, size_t n) {
   for (size_t i = 0; i < bytes; i += 64) _mm_prefetch(p + i, _MM_HINT_T0);
 }
 
+// The sums of the lanes of each, in order.
+inline __m128i SumLanes(const __m512i (&s)[4]) {
+  const __m512i ab =
+      _mm512_add_epi32(_mm512_unpacklo_epi32(s[0], s[1]), _mm512_unpackhi_epi32(s[0], s[1]));
+  const __m512i cd =
+      _mm512_add_epi32(_mm512_unpacklo_epi32(s[2], s[3]), _mm512_unpackhi_epi32(s[2], s[3]));
+  const __m512i abcd =
+      _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i half =
+      _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 void DotsI8(const int8_t* query, const int8_t* const* rows, size_t rows_n, size_t n,
             int32_t* sums) {
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
@@ -113,28 +126,28 @@ void DotsI8(const int8_t* query, const int8_t* const* rows, size_t rows_n, size_
   }
   const __m512i query_tail = _mm512_maskz_loadu_epi8(tail, query + whole);
   if (tail != 0) offsets = _mm512_dpbusd_epi32(offsets, flip, query_tail);
-  const int32_t offset = _mm512_reduce_add_epi32(offsets);
-  for (size_t i = 0; i < rows_n && i < kPrefetchRows; ++i) PrefetchRow(rows[i], n);
-  for (size_t i = 0; i < rows_n; ++i) {
-    if (i + kPrefetchRows < rows_n) PrefetchRow(rows[i + kPrefetchRows], n);
-    const int8_t* row = rows[i];
-    __m512i s0 = _mm512_setzero_si512(), s1 = s0;
-    size_t j = 0;
-    for (; j + 128 <= n; j += 128) {
-      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(_mm512_loadu_si512(row + j), flip),
-                               _mm512_loadu_si512(query + j));
-      s1 = _mm512_dpbusd_epi32(s1, _mm512_xor_si512(_mm512_loadu_si512(row + j + 64), flip),
-                               _mm512_loadu_si512(query + j + 64));
-    }
-    if (j + 64 <= n) {
-      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(_mm512_loadu_si512(row + j), flip),
-                               _mm512_loadu_si512(query + j));
+  const __m128i offset = _mm_set1_epi32(_mm512_reduce_add_epi32(offsets));
+  for (size_t i = 0; i < rows_n; i += 4) {
+    const size_t group = rows_n - i < 4 ? rows_n - i : 4;
+    const int8_t* row[4];
+    for (size_t r = 0; r < 4; ++r) row[r] = rows[i + (r < group ? r : group - 1)];
+    __m512i s[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                    _mm512_setzero_si512()};
+    for (size_t j = 0; j < whole; j += 64) {
+      const __m512i q = _mm512_loadu_si512(query + j);
+      for (size_t r = 0; r < 4; ++r) {
+        s[r] = _mm512_dpbusd_epi32(s[r], _mm512_xor_si512(_mm512_loadu_si512(row[r] + j), flip), q);
+      }
     }
     if (tail != 0) {
-      s1 = _mm512_dpbusd_epi32(
-          s1, _mm512_xor_si512(_mm512_maskz_loadu_epi8(tail, row + whole), flip), query_tail);
+      for (size_t r = 0; r < 4; ++r) {
+        s[r] = _mm512_dpbusd_epi32(
+            s[r], _mm512_xor_si512(_mm512_maskz_loadu_epi8(tail, row[r] + whole), flip),
+            query_tail);
+      }
     }
-    sums[i] = _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1)) - offset;
+    const __m128i four = _mm_sub_epi32(SumLanes(s), offset);
+    _mm_mask_storeu_epi32(sums + i, static_cast<__mmask8>((1u << group) - 1), four);
   }
 }
 

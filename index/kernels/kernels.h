@@ -38,8 +38,8 @@ struct Kernels {
                    size_t dims, float* sums);
 
   // --- Dot products with rows given by pointer, later rows prefetched while earlier ones are
-  // summed. --- The first also for int8 shells: exact integer sums. n <= 16,384 keeps them below
-  // 2^31.
+  // summed. --- The first, for nodes and shells in int8, gives exact integer sums: n <= 16,384
+  // keeps them below 2^31. It leaves prefetching to its caller.
   void (*dots_i8)(const int8_t* query, const int8_t* const* rows, size_t rows_n, size_t n,
                   int32_t* sums);
   void (*dots_f32)(const float* query, const float* const* rows, size_t rows_n, size_t n,
