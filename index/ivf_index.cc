@@ -35,7 +35,15 @@ std::vector<uint32_t> IvfIndex::Reserve(std::span<const uint32_t> counts) {
   }
   for (uint32_t l = 0; l < counts.size(); ++l) {
     Run* run = rep_->lists_.First(l);
-    for (uint32_t i = 0; i < counts[l]; ++i) rep_->rows_.place(firsts[l] + i) = {run, i, l};
+    uint32_t position = 0;
+    for (uint32_t i = 0; i < counts[l]; ++i, ++position) {
+      if (position == run->capacity) {
+        run = run->next.load(std::memory_order_relaxed);
+        position = 0;
+      }
+      rep_->rows_.SetPlace(firsts[l] + i, {run, position});
+      rep_->rows_.SetList(firsts[l] + i, l);
+    }
   }
   return firsts;
 }
@@ -50,7 +58,7 @@ void IvfIndex::Fill(uint32_t slot, const PointId& id, uint64_t row, uint64_t bor
     encoded_for = rep_->number_;
   }
   encoded->Encode(*rep_, vector);
-  const Place& place = rep_->rows_.place(slot);
+  const Place place = rep_->rows_.place(slot);
   rep_->rows_.Fill(slot, id, row, vector, encoded->code, encoded->squares.data());
   rep_->lists_.Fill(place.run, place.position, slot, born, encoded->code, encoded->squares.data());
   if (rep_->graph_ != nullptr) {
@@ -62,20 +70,21 @@ void IvfIndex::Publish() {
   uint64_t rows = 0;
   uint64_t last_born = 0;
   for (uint32_t l = 0; l < rep_->lists_.size(); ++l) {
-    Run* run = rep_->lists_.First(l);
-    if (run == nullptr) continue;
-    // Only the last block of a reserved run may have empty places: those no slot points to.
-    uint32_t count = 0;
-    uint64_t max_born = 0;
-    while (count < run->capacity &&
-           run->dead[count].load(std::memory_order_relaxed) == kNeverDead) {
-      max_born = std::max(max_born, run->born[count].load(std::memory_order_relaxed));
-      ++count;
+    for (Run* run = rep_->lists_.First(l); run != nullptr;
+         run = run->next.load(std::memory_order_relaxed)) {
+      // Only the last block of a reserved run may have empty places: those no slot points to.
+      uint32_t count = 0;
+      uint64_t max_born = 0;
+      while (count < run->capacity &&
+             run->dead[count].load(std::memory_order_relaxed) == kNeverDead) {
+        max_born = std::max(max_born, run->born[count].load(std::memory_order_relaxed));
+        ++count;
+      }
+      last_born = std::max(last_born, max_born);
+      run->max_born.store(max_born, std::memory_order_relaxed);
+      run->count.store(count, std::memory_order_release);
+      rows += count;
     }
-    last_born = std::max(last_born, max_born);
-    run->max_born.store(max_born, std::memory_order_relaxed);
-    run->count.store(count, std::memory_order_release);
-    rows += count;
   }
   rep_->alive_.store(rows, std::memory_order_relaxed);
   if (rep_->graph_ != nullptr) rep_->graph_->Publish(last_born);
@@ -138,14 +147,15 @@ absl::StatusOr<uint32_t> IvfIndex::Append(uint32_t list, const PointId& id, uint
   Rep& rep = *rep_;
   if (rep.append_buffer_ == nullptr) rep.append_buffer_ = std::make_unique<Rep::Encoded>(rep);
   rep.append_buffer_->Encode(rep, vector);
-  const uint32_t slot = rep.rows_.limit();
-  if (!rep.rows_.Grow(1, /*bulk=*/false)) {
+  uint32_t slot = kNoSlot;
+  if (!rep.rows_.Take(&slot)) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the index has used all ", slot, " slots; rebuild it"));
+        absl::StrCat("the index has used all ", rep.rows_.limit(), " slots"));
   }
   uint32_t position = 0;
   Run* run = rep.lists_.RunToAppend(list, &position);
-  rep.rows_.place(slot) = {run, position, list};
+  rep.rows_.SetPlace(slot, {run, position});
+  rep.rows_.SetList(slot, list);
   rep.rows_.Fill(slot, id, row, vector, rep.append_buffer_->code,
                  rep.append_buffer_->squares.data());
   rep.lists_.Fill(run, position, slot, born, rep.append_buffer_->code,
@@ -162,12 +172,56 @@ absl::StatusOr<uint32_t> IvfIndex::Append(uint32_t list, const PointId& id, uint
 }
 
 void IvfIndex::MarkDead(uint32_t slot, uint64_t dead) {
-  const Place& place = rep_->rows_.place(slot);
+  const Place place = rep_->rows_.place(slot);
   place.run->dead[place.position].store(dead, std::memory_order_release);
   place.run->dead_count.fetch_add(1, std::memory_order_release);
-  if (rep_->graph_ != nullptr) rep_->graph_->MarkDead(slot, dead);
+  if (rep_->graph_ != nullptr) {
+    rep_->graph_->MarkDead(slot, dead);
+  } else {
+    rep_->dead_slots_.push_back({slot, dead});
+  }
   rep_->alive_.fetch_sub(1, std::memory_order_relaxed);
 }
+
+void IvfIndex::ReclaimSlots(uint64_t horizon) {
+  Rep& rep = *rep_;
+  const auto free = [&rep](uint32_t slot) {
+    const uint32_t list = rep.rows_.list(slot);
+    rep.rows_.Free(slot);
+    // A few rows more are not worth the copy.
+    constexpr uint32_t kPart = 8;
+    const uint32_t due = std::max(rep.lists_.capacity(list) / kPart, uint32_t{kBlockRows});
+    if (++rep.freed_[list] == due) rep.lists_to_mend_.push_back(list);
+  };
+  if (rep.graph_ != nullptr) {
+    for (const uint32_t slot : rep.graph_->TakeFreedSlots()) free(slot);
+    return;
+  }
+  std::deque<Rep::DeadSlot>& dead = rep.dead_slots_;
+  for (; !dead.empty() && dead.front().dead <= horizon; dead.pop_front()) free(dead.front().slot);
+}
+
+bool IvfIndex::RewriteLists(uint64_t max_rows, uint64_t ticket) {
+  Rep& rep = *rep_;
+  for (uint64_t copied = 0; !rep.lists_to_mend_.empty() && copied < max_rows;) {
+    const uint32_t list = rep.lists_to_mend_.back();
+    rep.lists_to_mend_.pop_back();
+    rep.freed_[list] = 0;
+    rep.lists_.Rewrite(
+        list, ticket,
+        // A place is a row's as long as the row says so.
+        [&rep](Run* run, uint32_t position) {
+          return rep.rows_.place(run->slots[position]) == Place{run, position};
+        },
+        [&rep, &copied](uint32_t slot, Run* run, uint32_t position) {
+          rep.rows_.SetPlace(slot, {run, position});
+          ++copied;
+        });
+  }
+  return !rep.lists_to_mend_.empty();
+}
+
+void IvfIndex::FreeLists(uint64_t oldest) { rep_->lists_.FreeRetired(oldest); }
 
 const VectorSchema& IvfIndex::schema() const { return rep_->schema_; }
 const IndexSpec& IvfIndex::spec() const { return rep_->spec_; }
@@ -193,7 +247,7 @@ IndexMemory IvfIndex::Memory() const {
   memory.norms_scales =
       capacity * rep.lists_.norms_scales_bytes() + slots * rep.rows_.header_bytes();
   memory.sequences = capacity * 2 * sizeof(uint64_t);
-  memory.map = capacity * sizeof(uint32_t) + slots * sizeof(Place);
+  memory.map = capacity * sizeof(uint32_t) + slots * RowStore::kPlaceBytes;
   const size_t strings = rep.rows_.string_bytes();
   memory.ids = slots * sizeof(uint64_t) + (strings != 0 ? strings : slots * sizeof(uint64_t));
   memory.exact_vectors = slots * rep.rows_.exact_bytes();
@@ -205,18 +259,22 @@ IndexMemory IvfIndex::Memory() const {
 
 Graph* IvfIndex::graph() const { return rep_->graph_.get(); }
 uint32_t IvfIndex::slot_limit() const { return rep_->rows_.limit(); }
+uint32_t IvfIndex::free_slots() const { return rep_->rows_.free_slots(); }
+uint64_t IvfIndex::free_bytes() const {
+  return uint64_t{free_slots()} * (rep_->rows_.record_bytes() + rep_->rows_.exact_bytes());
+}
 PointId IvfIndex::IdAt(uint32_t slot) const { return rep_->rows_.id(slot); }
 uint64_t IvfIndex::RowAt(uint32_t slot) const { return rep_->rows_.row(slot); }
-uint32_t IvfIndex::ListAt(uint32_t slot) const { return rep_->rows_.place(slot).list; }
+uint32_t IvfIndex::ListAt(uint32_t slot) const { return rep_->rows_.list(slot); }
 const std::byte* IvfIndex::VectorAt(uint32_t slot) const { return rep_->rows_.exact(slot); }
 
 uint64_t IvfIndex::BornAt(uint32_t slot) const {
-  const Place& place = rep_->rows_.place(slot);
+  const Place place = rep_->rows_.place(slot);
   return place.run->born[place.position].load(std::memory_order_acquire);
 }
 
 uint64_t IvfIndex::DeadAt(uint32_t slot) const {
-  const Place& place = rep_->rows_.place(slot);
+  const Place place = rep_->rows_.place(slot);
   return place.run->dead[place.position].load(std::memory_order_acquire);
 }
 

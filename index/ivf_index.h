@@ -147,8 +147,19 @@ class IvfIndex {
   // Appends a row to a list; returns its slot. ResourceExhausted when slots run out.
   absl::StatusOr<uint32_t> Append(uint32_t list, const PointId& id, uint64_t row, uint64_t born,
                                   const std::byte* vector);
-  // The row is invisible from snapshot `dead` on.
+  // The row is invisible from snapshot `dead` on, which is no less than that of the call before.
   void MarkDead(uint32_t slot, uint64_t dead);
+
+  // --- Reclaiming, by the writer ---
+  // Slots of rows that no snapshot from `horizon` on shows are used again from here on; where there
+  // is a graph, once Repair has taken out their nodes and no reader is left who met them.
+  void ReclaimSlots(uint64_t horizon);
+  // Rewrites lists in which rows that are gone hold more than an eighth of the places, until
+  // `max_rows` rows were copied. Whether more are left. Readers who came before have what was
+  // there: it is kept until FreeLists hears of a greater ticket.
+  bool RewriteLists(uint64_t max_rows, uint64_t ticket);
+  // No reader from before a ticket less than `oldest` is left.
+  void FreeLists(uint64_t oldest);
 
   // --- Readers ---
   // `plan` is valid for the schema and query.limit. Probes above the number of lists are clamped.
@@ -171,6 +182,8 @@ class IvfIndex {
   IndexShape Shape() const;  // rows: live ones at this moment
   IndexMemory Memory() const;
   uint32_t slot_limit() const;  // all slots in use are below
+  uint32_t free_slots() const;  // below it, not in use
+  uint64_t free_bytes() const;  // that they hold
   PointId IdAt(uint32_t slot) const;
   uint64_t RowAt(uint32_t slot) const;
   uint64_t BornAt(uint32_t slot) const;

@@ -3,6 +3,7 @@
 #define NESTOR_INDEX_IVF_REP_H_
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -24,12 +25,12 @@ class RowsOfNodes : public NodeRows {
  public:
   explicit RowsOfNodes(const RowStore& rows) : rows_(rows) {}
   bool Visible(uint32_t slot, uint64_t snapshot) const override {
-    const Place& place = rows_.place(slot);
+    const Place place = rows_.place(slot);
     return place.run->born[place.position].load(std::memory_order_acquire) <= snapshot &&
            snapshot < place.run->dead[place.position].load(std::memory_order_acquire);
   }
   bool Gone(uint32_t slot, uint64_t oldest) const override {
-    const Place& place = rows_.place(slot);
+    const Place place = rows_.place(slot);
     return place.run->dead[place.position].load(std::memory_order_acquire) <= oldest;
   }
   uint64_t RowOf(uint32_t slot) const override { return rows_.row(slot); }
@@ -38,7 +39,8 @@ class RowsOfNodes : public NodeRows {
   const RowStore& rows_;
 };
 
-// Everything of one index. Constant after construction but for lists, rows and the counters.
+// Everything of one index. Constant after construction but for lists, rows, the counters and what
+// is the writer's.
 class IvfIndex::Rep {
  public:
   Rep(const VectorSchema& schema, const IndexSpec& spec, IdKind id_kind,
@@ -55,6 +57,7 @@ class IvfIndex::Rep {
     if (spec.graph.has_value()) {
       graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, node_rows_);
     }
+    freed_.resize(lists_.size());
     if (model_->trained() && schema.metric == Metric::kL2) {
       for (uint32_t l = 0; l < model_->lists; ++l) {
         const float* c = model_->centroids.data() + size_t{l} * model_->coarse_dim;
@@ -100,7 +103,15 @@ class IvfIndex::Rep {
   std::unique_ptr<Graph> graph_;
   std::unique_ptr<StoredGraph> stored_graph_;  // until Reserve
   std::vector<float> half_squares_;            // of the centroids, under L2
-  std::unique_ptr<Encoded> append_buffer_;     // the writer's
+  // The writer's.
+  std::unique_ptr<Encoded> append_buffer_;
+  struct DeadSlot {
+    uint32_t slot = 0;
+    uint64_t dead = 0;
+  };
+  std::deque<DeadSlot> dead_slots_;      // ascending by `dead`; empty where there is a graph
+  std::vector<uint32_t> freed_;          // by list: places whose rows are gone
+  std::vector<uint32_t> lists_to_mend_;  // those with many such places
   std::atomic<uint64_t> alive_{0};
   const uint64_t number_ = ++last_number_;  // unique in the process
 

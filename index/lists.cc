@@ -5,12 +5,15 @@
 #include <utility>
 
 #include "index/kernels/kernels.h"
+#include "index/rows.h"
 
 namespace nestor {
 namespace {
 
 constexpr uint64_t kNeverDead = ~uint64_t{0};
-constexpr uint32_t kMaxRunRows = 4096;
+constexpr uint32_t kMaxAppendedRows = 4096;
+// A place has a word for run and position together.
+constexpr uint32_t kMaxRunRows = Place::kMaxPositions;
 constexpr size_t kSequenceBytes = 2 * sizeof(std::atomic<uint64_t>);
 
 uint32_t RoundUpBlock(uint32_t rows) {
@@ -28,7 +31,16 @@ Lists::Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Met
   for (uint32_t l = 0; l < lists; ++l) heads_.emplace_back();
 }
 
-Lists::~Lists() = default;
+Lists::~Lists() {
+  const auto free = [](Run* run) {
+    while (run != nullptr) {
+      const std::unique_ptr<Run> owned(run);
+      run = run->next.load(std::memory_order_relaxed);
+    }
+  };
+  for (Head& head : heads_) free(head.first.load(std::memory_order_relaxed));
+  for (const Retired& retired : retired_) free(retired.first);
+}
 
 size_t Lists::StreamBytes(uint32_t capacity) const {
   const size_t blocks = capacity / kBlockRows;
@@ -53,10 +65,21 @@ size_t Lists::Lay(Run* run, uint32_t capacity, std::byte* stream, std::byte* seq
   return static_cast<size_t>(p - stream);
 }
 
+void Lists::Link(Head* head, Run* run) {
+  head->capacity += run->capacity;
+  if (head->last == nullptr) {
+    head->first.store(run, std::memory_order_release);
+  } else {
+    head->last->next.store(run, std::memory_order_release);
+  }
+  head->last = run;
+}
+
 void Lists::Reserve(std::span<const uint32_t> counts) {
   size_t stream_bytes = 0;
   size_t rows = 0;
   for (uint32_t count : counts) {
+    // Whole blocks: to split a list into runs changes nothing.
     stream_bytes += StreamBytes(RoundUpBlock(count));
     rows += RoundUpBlock(count);
   }
@@ -66,18 +89,30 @@ void Lists::Reserve(std::span<const uint32_t> counts) {
   std::byte* p = stream.data();
   std::byte* s = sequences.data();
   for (uint32_t l = 0; l < counts.size(); ++l) {
-    if (counts[l] == 0) continue;
-    Run* run = &runs_.emplace_back();
-    const uint32_t capacity = RoundUpBlock(counts[l]);
-    p += Lay(run, capacity, p, s);
-    s += capacity * kSequenceBytes;
-    heads_[l].last = run;
-    heads_[l].capacity = capacity;
-    heads_[l].first.store(run, std::memory_order_release);
+    for (uint32_t left = counts[l]; left > 0;) {
+      const uint32_t n = std::min(left, kMaxRunRows);
+      auto run = std::make_unique<Run>();
+      const uint32_t capacity = RoundUpBlock(n);
+      p += Lay(run.get(), capacity, p, s);
+      s += capacity * kSequenceBytes;
+      Link(&heads_[l], run.release());
+      left -= n;
+    }
   }
   reserved_.push_back(std::move(stream));
   reserved_.push_back(std::move(sequences));
   capacity_rows_.fetch_add(rows, std::memory_order_relaxed);
+}
+
+Run* Lists::NewRun(uint32_t capacity) {
+  const size_t stream_bytes = StreamBytes(capacity);
+  const size_t bytes = stream_bytes + capacity * kSequenceBytes;
+  auto run = std::make_unique<Run>();
+  run->memory.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
+  std::memset(run->memory.get(), 0, bytes);
+  Lay(run.get(), capacity, run->memory.get(), run->memory.get() + stream_bytes);
+  capacity_rows_.fetch_add(capacity, std::memory_order_relaxed);
+  return run.release();
 }
 
 Run* Lists::RunToAppend(uint32_t list, uint32_t* position) {
@@ -90,25 +125,87 @@ Run* Lists::RunToAppend(uint32_t list, uint32_t* position) {
     }
   }
   // Runs grow with their list: chains stay short and at most an eighth of the room is empty.
-  const uint32_t capacity = std::min(
-      std::max(RoundUpBlock(head.capacity / 8), static_cast<uint32_t>(kBlockRows)), kMaxRunRows);
-  const size_t stream_bytes = StreamBytes(capacity);
-  const size_t bytes = stream_bytes + capacity * kSequenceBytes;
-  auto* memory = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64}));
-  appended_.emplace_back(memory);
-  std::memset(memory, 0, bytes);
-  Run* run = &runs_.emplace_back();
-  Lay(run, capacity, memory, memory + stream_bytes);
-  head.capacity += capacity;
-  capacity_rows_.fetch_add(capacity, std::memory_order_relaxed);
-  if (head.last == nullptr) {
-    head.first.store(run, std::memory_order_release);
-  } else {
-    head.last->next.store(run, std::memory_order_release);
-  }
-  head.last = run;
+  Run* run = NewRun(std::clamp(RoundUpBlock(head.capacity / 8), static_cast<uint32_t>(kBlockRows),
+                               kMaxAppendedRows));
+  Link(&head, run);
   *position = 0;
   return run;
+}
+
+void Lists::Rewrite(uint32_t list, uint64_t ticket,
+                    absl::FunctionRef<bool(Run* run, uint32_t position)> keep,
+                    absl::FunctionRef<void(uint32_t slot, Run* run, uint32_t position)> moved) {
+  Head& head = heads_[list];
+  Run* const old = head.first.load(std::memory_order_relaxed);
+  if (old == nullptr) return;
+  uint32_t kept = 0;
+  for (Run* run = old; run != nullptr; run = run->next.load(std::memory_order_relaxed)) {
+    const uint32_t count = run->count.load(std::memory_order_relaxed);
+    for (uint32_t i = 0; i < count; ++i) kept += keep(run, i) ? 1 : 0;
+  }
+  Head next;
+  uint32_t room = 0;
+  for (Run* run = old; run != nullptr; run = run->next.load(std::memory_order_relaxed)) {
+    const uint32_t count = run->count.load(std::memory_order_relaxed);
+    for (uint32_t i = 0; i < count; ++i) {
+      if (!keep(run, i)) continue;
+      if (room == 0) {
+        room = std::min(kept, kMaxRunRows);
+        kept -= room;
+        Link(&next, NewRun(RoundUpBlock(room)));
+      }
+      Run* to = next.last;
+      const uint32_t at = to->count.load(std::memory_order_relaxed);
+      CopyRow(*run, i, to, at);
+      to->count.store(at + 1, std::memory_order_release);
+      moved(to->slots[at], to, at);
+      --room;
+    }
+  }
+  head.last = next.last;
+  head.capacity = next.capacity;
+  head.first.store(next.first.load(std::memory_order_relaxed), std::memory_order_release);
+  retired_.push_back({old, ticket});
+}
+
+void Lists::CopyRow(const Run& from, uint32_t position, Run* to, uint32_t at) const {
+  const size_t unit = layout_.line_dims() * layout_.code_bytes();
+  const size_t lines = block_bytes_ / layout_.line_bytes();
+  const std::byte* in =
+      from.shell + position / kBlockRows * block_bytes_ + position % kBlockRows * unit;
+  std::byte* out = to->shell + at / kBlockRows * block_bytes_ + at % kBlockRows * unit;
+  for (size_t line = 0; line < lines; ++line) {
+    std::memcpy(out + line * layout_.line_bytes(), in + line * layout_.line_bytes(), unit);
+  }
+  to->scales[at] = from.scales[position];
+  for (size_t d = 0; d < aux_dims_; ++d) {
+    to->aux[d * to->capacity + at] = from.aux[d * from.capacity + position];
+  }
+  to->slots[at] = from.slots[position];
+  const uint64_t born = from.born[position].load(std::memory_order_relaxed);
+  const uint64_t dead = from.dead[position].load(std::memory_order_relaxed);
+  to->born[at].store(born, std::memory_order_relaxed);
+  to->dead[at].store(dead, std::memory_order_relaxed);
+  if (dead != kNeverDead) to->dead_count.fetch_add(1, std::memory_order_relaxed);
+  to->max_born.store(std::max(born, to->max_born.load(std::memory_order_relaxed)),
+                     std::memory_order_relaxed);
+}
+
+void Lists::FreeRetired(uint64_t oldest) {
+  for (; !retired_.empty() && retired_.front().ticket < oldest; retired_.pop_front()) {
+    FreeChain(retired_.front().first);
+  }
+}
+
+void Lists::FreeChain(Run* run) {
+  while (run != nullptr) {
+    const std::unique_ptr<Run> owned(run);
+    run = run->next.load(std::memory_order_relaxed);
+    capacity_rows_.fetch_sub(owned->capacity, std::memory_order_relaxed);
+    if (owned->memory != nullptr) continue;
+    ReleasePages(owned->shell, StreamBytes(owned->capacity));
+    ReleasePages(reinterpret_cast<std::byte*>(owned->born), owned->capacity * kSequenceBytes);
+  }
 }
 
 void Lists::Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, const RowCode& code,

@@ -1,6 +1,6 @@
 // Inverted lists: each a chain of runs with what a scan streams. A run is filled from the front by
-// one writer; readers take its count (acquire) and read only what lies before it. Runs never move
-// or shrink.
+// one writer; readers take its count (acquire) and read only what lies before it. A run never moves
+// or shrinks: Rewrite gives a list new ones, and those that it had stay until no reader has them.
 #ifndef NESTOR_INDEX_LISTS_H_
 #define NESTOR_INDEX_LISTS_H_
 
@@ -13,11 +13,16 @@
 #include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "index/base/pages.h"
 #include "index/schema.h"
 #include "index/shells.h"
 
 namespace nestor {
+
+struct FreeAligned {
+  void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{64}); }
+};
 
 // Arrays of `capacity` rows (a multiple of 16). The interleaved first shell, scales and aux are
 // read by every scan; slots and sequences only for rows that pass the threshold.
@@ -34,6 +39,7 @@ struct Run {
   std::atomic<uint64_t> max_born{0};
   std::atomic<uint32_t> dead_count{0};
   std::atomic<Run*> next{nullptr};
+  std::unique_ptr<std::byte, FreeAligned> memory;  // null: a part of what Reserve took
 };
 
 class Lists {
@@ -50,8 +56,8 @@ class Lists {
   }
   Run* First(uint32_t list) { return heads_[list].first.load(std::memory_order_acquire); }
 
-  // One run for each list with counts[l] rows, side by side in one stretch of memory. Only on empty
-  // lists.
+  // Runs for each list with counts[l] rows, all side by side in one stretch of memory. Only on
+  // empty lists.
   void Reserve(std::span<const uint32_t> counts);
 
   // The run with room for one more row of this list, and the position in it. The row becomes
@@ -61,6 +67,18 @@ class Lists {
   // Writes the row's part of a run: codes of the first shell, scale, aux, slot, born, alive.
   void Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, const RowCode& code,
             const double* squares) const;
+
+  // Rows that the list has room for now.
+  uint32_t capacity(uint32_t list) const { return heads_[list].capacity; }
+
+  // Gives the list new runs, with the places that `keep` names only, in the same order; `moved`
+  // hears of each before readers do. The old runs stay as they are until FreeRetired is told of a
+  // greater ticket than `ticket`.
+  void Rewrite(uint32_t list, uint64_t ticket,
+               absl::FunctionRef<bool(Run* run, uint32_t position)> keep,
+               absl::FunctionRef<void(uint32_t slot, Run* run, uint32_t position)> moved);
+  // No reader has the runs that were retired with lesser tickets than `oldest`.
+  void FreeRetired(uint64_t oldest);
 
   size_t capacity_rows() const { return capacity_rows_.load(std::memory_order_relaxed); }
   // Bytes of a row of capacity, by part.
@@ -74,6 +92,15 @@ class Lists {
     Run* last = nullptr;
     uint32_t capacity = 0;  // of all runs
   };
+  struct Retired {
+    Run* first = nullptr;  // of a chain
+    uint64_t ticket = 0;
+  };
+  // A run with memory of its own.
+  Run* NewRun(uint32_t capacity);
+  void Link(Head* head, Run* run);
+  void FreeChain(Run* run);
+  void CopyRow(const Run& from, uint32_t position, Run* to, uint32_t at) const;
   // Places a run's arrays at `stream` and `sequences`; returns the bytes of `stream` used.
   size_t Lay(Run* run, uint32_t capacity, std::byte* stream, std::byte* sequences) const;
   size_t StreamBytes(uint32_t capacity) const;
@@ -82,13 +109,9 @@ class Lists {
   const size_t block_bytes_;  // 0 where the shell is not kept
   const size_t aux_dims_;     // 0 under DOT
   const Metric metric_;
-  std::deque<Head> heads_;
-  std::deque<Run> runs_;  // owns; stable addresses
-  struct FreeAligned {
-    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{64}); }
-  };
-  std::vector<PageBuffer> reserved_;                               // memory of the runs of Reserve
-  std::vector<std::unique_ptr<std::byte, FreeAligned>> appended_;  // of RunToAppend
+  std::deque<Head> heads_;  // own their chains
+  std::deque<Retired> retired_;
+  std::vector<PageBuffer> reserved_;  // memory of the runs of Reserve
   std::atomic<size_t> capacity_rows_{0};
 };
 

@@ -47,12 +47,29 @@ bool RowStore::Grow(uint32_t n, bool bulk) {
     block->records = PageBuffer(kBlockSlots * record_bytes_, huge);
     block->exact = PageBuffer(kBlockSlots * exact_stride_, huge);
     const bool numeric = id_kind_ == IdKind::kNum;
-    block->fixed = PageBuffer(kBlockSlots * (sizeof(Place) + 8 + (numeric ? 8 : 0)), huge);
+    block->fixed = PageBuffer(kBlockSlots * (kPlaceBytes + 8 + (numeric ? 8 : 0)), huge);
     if (!numeric) block->strings = std::make_unique<std::string[]>(kBlockSlots);
     blocks_[b].store(block.release(), std::memory_order_release);
   }
   limit_.store(static_cast<uint32_t>(limit), std::memory_order_release);
   return true;
+}
+
+bool RowStore::Take(uint32_t* slot) {
+  if (free_.empty()) {
+    *slot = limit();
+    return Grow(1, /*bulk=*/false);
+  }
+  *slot = free_.back();
+  free_.pop_back();
+  free_slots_.store(static_cast<uint32_t>(free_.size()), std::memory_order_relaxed);
+  return true;
+}
+
+void RowStore::Free(uint32_t slot) {
+  SetPlace(slot, {});
+  free_.push_back(slot);
+  free_slots_.store(static_cast<uint32_t>(free_.size()), std::memory_order_relaxed);
 }
 
 void RowStore::Fill(uint32_t slot, const PointId& id, uint64_t row, const std::byte* exact,
@@ -72,8 +89,11 @@ void RowStore::Fill(uint32_t slot, const PointId& id, uint64_t row, const std::b
   if (id_kind_ == IdKind::kNum) {
     block.numbers()[i] = std::get<uint64_t>(id);
   } else {
-    block.strings[i] = std::get<std::string>(id);
-    string_bytes_.fetch_add(sizeof(std::string) + block.strings[i].size(),
+    std::string& string = block.strings[i];
+    const size_t before = string.empty() ? 0 : sizeof(std::string) + string.size();
+    string = std::get<std::string>(id);
+    // Unsigned: what wraps around here comes back.
+    string_bytes_.fetch_add(sizeof(std::string) + string.size() - before,
                             std::memory_order_relaxed);
   }
 }

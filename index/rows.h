@@ -3,7 +3,8 @@
 // number and place in its list.
 //
 // Slots lie in blocks that never move. One writer; a reader may touch a slot once it has seen it
-// published through its list. A record is a run of whole cache lines:
+// published through its list. A slot whose row no reader can see any more may be given back (Free)
+// and is then taken again. A record is a run of whole cache lines:
 //   floats: scale of each shell, aux (shells.h) at each nesting dim; padding to 64 bytes
 //   shell 1, shell 2, .. row-major, each padded to 64 bytes
 #ifndef NESTOR_INDEX_ROWS_H_
@@ -25,11 +26,15 @@ namespace nestor {
 
 struct Run;
 
-// Where a slot's row lies in its list.
+// Where a slot's row lies in its list. Kept as one word, so that a reader beside a writer who moves
+// the row gets a run and a position that belong together.
 struct Place {
   Run* run = nullptr;
-  uint32_t position = 0;
-  uint32_t list = 0;
+  uint32_t position = 0;  // below kMaxPositions
+
+  static constexpr uint32_t kMaxPositions = 1u << 16;
+
+  friend bool operator==(const Place&, const Place&) = default;
 };
 
 class RowStore {
@@ -45,6 +50,11 @@ class RowStore {
   // be filled at once.
   bool Grow(uint32_t n, bool bulk);
   uint32_t limit() const { return limit_.load(std::memory_order_acquire); }
+  // One slot: one that was given back, else a new one. False when slots run out.
+  bool Take(uint32_t* slot);
+  // Nobody reads the slot, and nobody will by the row that it has.
+  void Free(uint32_t slot);
+  uint32_t free_slots() const { return free_slots_.load(std::memory_order_relaxed); }
 
   // Writes everything of a row that is kept by slot. `exact` is the stored vector.
   void Fill(uint32_t slot, const PointId& id, uint64_t row, const std::byte* exact,
@@ -66,23 +76,43 @@ class RowStore {
   // Order of two slots' ids, without copying strings.
   bool IdLess(uint32_t a, uint32_t b) const;
   uint64_t row(uint32_t slot) const { return BlockOf(slot).rows()[slot & (kBlockSlots - 1)]; }
-  Place& place(uint32_t slot) const { return BlockOf(slot).places()[slot & (kBlockSlots - 1)]; }
+  Place place(uint32_t slot) const {
+    const uint64_t word =
+        BlockOf(slot).places()[slot & (kBlockSlots - 1)].load(std::memory_order_acquire);
+    return {reinterpret_cast<Run*>(word & kRunBits), static_cast<uint32_t>(word >> 48)};
+  }
+  void SetPlace(uint32_t slot, Place place) {
+    const uint64_t word = reinterpret_cast<uint64_t>(place.run) | uint64_t{place.position} << 48;
+    BlockOf(slot).places()[slot & (kBlockSlots - 1)].store(word, std::memory_order_release);
+  }
+  // Of the row, for as long as it has the slot.
+  uint32_t list(uint32_t slot) const { return BlockOf(slot).lists()[slot & (kBlockSlots - 1)]; }
+  void SetList(uint32_t slot, uint32_t list) {
+    BlockOf(slot).lists()[slot & (kBlockSlots - 1)] = list;
+  }
 
   bool exact_in_memory() const { return exact_stride_ != 0; }
   size_t record_bytes() const { return record_bytes_; }
   size_t header_bytes() const { return header_bytes_; }
   size_t exact_bytes() const { return exact_stride_; }
   size_t string_bytes() const { return string_bytes_.load(std::memory_order_relaxed); }
+  static constexpr size_t kPlaceBytes = sizeof(uint64_t) + sizeof(uint32_t);
 
  private:
+  // User addresses of x86-64 have 47 bits.
+  static constexpr uint64_t kRunBits = (uint64_t{1} << 48) - 1;
+
   struct Block {
     PageBuffer records;
     PageBuffer exact;
-    PageBuffer fixed;  // places, row numbers, numeric ids
+    PageBuffer fixed;  // places, lists, row numbers, numeric ids
     std::unique_ptr<std::string[]> strings;
 
-    Place* places() const { return reinterpret_cast<Place*>(fixed.data()); }
-    uint64_t* rows() const { return reinterpret_cast<uint64_t*>(places() + kBlockSlots); }
+    std::atomic<uint64_t>* places() const {
+      return reinterpret_cast<std::atomic<uint64_t>*>(fixed.data());
+    }
+    uint32_t* lists() const { return reinterpret_cast<uint32_t*>(places() + kBlockSlots); }
+    uint64_t* rows() const { return reinterpret_cast<uint64_t*>(lists() + kBlockSlots); }
     uint64_t* numbers() const { return rows() + kBlockSlots; }
   };
 
@@ -99,6 +129,8 @@ class RowStore {
   size_t exact_stride_ = 0;            // 0 = not in memory
   std::atomic<uint32_t> limit_{0};
   std::atomic<size_t> string_bytes_{0};
+  std::vector<uint32_t> free_;  // the writer's
+  std::atomic<uint32_t> free_slots_{0};
   PageBuffer directory_;
   std::atomic<Block*>* blocks_ = nullptr;  // in directory_
 };

@@ -10,6 +10,7 @@ namespace {
 
 // Rows whose sums are held at once; the threshold is looked at between chunks.
 constexpr uint32_t kChunkRows = 256;
+constexpr uint32_t kNoList = 0xffffffffu;
 
 // How many candidates may gather before they are cut to `keep`: few enough that the threshold rises
 // early.
@@ -32,7 +33,7 @@ void AddShell(const SearchContext& context, size_t s, uint32_t begin, uint32_t e
     buffers->gathered.resize(std::max(buffers->gathered.size(), n * row_bytes));
     const size_t unit = layout.line_dims();
     for (size_t i = 0; i < n; ++i) {
-      const Place& place = context.rows.place(slots[i]);
+      const Place place = context.rows.place(slots[i]);
       const std::byte* block =
           place.run->shell + place.position / kBlockRows * layout.block_bytes();
       const size_t lane = place.position % kBlockRows * unit;
@@ -137,10 +138,10 @@ absl::Status Scan(const SearchContext& context, std::span<const uint32_t> lists,
   float* sums = buffers->sums.data();
   float* deep_aux = sums + kChunkRows;
   float threshold = -std::numeric_limits<float>::infinity();
-  const Run* skip_run =
-      context.query.skip_slot != kNoSlot && context.query.skip_slot < context.rows.limit()
-          ? context.rows.place(context.query.skip_slot).run
-          : nullptr;
+  const uint32_t skip_list = context.query.skip_slot < context.rows.limit()
+                                 ? context.rows.list(context.query.skip_slot)
+                                 : kNoList;
+  uint32_t visible[kChunkRows];
   uint64_t rows_seen = 0;
   StopPoll poll(context.query);
   for (uint32_t list : lists) {
@@ -151,28 +152,43 @@ absl::Status Scan(const SearchContext& context, std::span<const uint32_t> lists,
       const bool all_visible =
           run->dead_count.load(std::memory_order_acquire) == 0 &&
           run->max_born.load(std::memory_order_relaxed) <= context.query.snapshot &&
-          run != skip_run;
+          list != skip_list;
       rows_seen += count;
       for (uint32_t first = 0; first < count; first += kChunkRows) {
         const uint32_t rows = std::min(kChunkRows, count - first);
         ScanChunk(context, *run, first, rows, first_dims, prefix, *code, sums);
+        const uint32_t* slots = run->slots + first;
+        uint32_t scanned = rows;
+        bool all_seen = all_visible;
         const float* aux = nullptr;
         if (deeper) {
-          AddDims(context, layout.end(0), dim, run->slots + first, rows, *code, buffers, sums);
-          for (uint32_t i = 0; i < rows; ++i)
-            deep_aux[i] = context.rows.aux(run->slots[first + i])[nesting];
+          if (!all_visible) {
+            // The slot of a row that nobody sees any more may be another row's by now.
+            scanned = 0;
+            for (uint32_t i = 0; i < rows; ++i) {
+              if (!Visible(*run, first + i, context.query)) continue;
+              sums[scanned] = sums[i];
+              visible[scanned++] = slots[i];
+            }
+            slots = visible;
+            all_seen = true;
+          }
+          AddDims(context, layout.end(0), dim, slots, scanned, *code, buffers, sums);
+          for (uint32_t i = 0; i < scanned; ++i) {
+            deep_aux[i] = context.rows.aux(slots[i])[nesting];
+          }
           aux = deep_aux;
         } else if (run->aux != nullptr) {
           aux = run->aux + static_cast<size_t>(nesting) * run->capacity + first;
         }
         const size_t base = candidates->size;
         uint32_t* positions = candidates->slots.data() + base;
-        const size_t passed = context.kernels.filter(sums, aux, context.key_kind, rows, threshold,
-                                                     candidates->keys.data() + base,
+        const size_t passed = context.kernels.filter(sums, aux, context.key_kind, scanned,
+                                                     threshold, candidates->keys.data() + base,
                                                      candidates->sums.data() + base, positions);
         if (passed == 0) continue;
-        if (all_visible) {
-          for (size_t i = 0; i < passed; ++i) positions[i] = run->slots[first + positions[i]];
+        if (all_seen) {
+          for (size_t i = 0; i < passed; ++i) positions[i] = slots[positions[i]];
           candidates->size += passed;
         } else {
           for (size_t i = 0; i < passed; ++i) {

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "server/engine/engine.h"
+#include "server/engine/memory_limit.h"
 #include "server/log.h"
 #include "server/memory_trimmer.h"
 #include "server/options.h"
@@ -49,6 +50,8 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options) {
   EngineOptions engine_options;
   engine_options.data_dir = options.data_dir;
   engine_options.build_threads = options.threads;
+  engine_options.memory_limit_bytes =
+      options.memory_limit != 0 ? options.memory_limit : MemoryLimit::Default();
   engine_options.load_threads = options.threads;
   engine_options.log = [](Severity severity, absl::string_view text) {
     Log(ToLogLevel(severity), "engine", {{"text", text}});

@@ -20,6 +20,8 @@ constexpr int kMaxThreads = 1024;
 constexpr uint32_t kMaxSearchQueue = 1000000;
 constexpr uint32_t kMaxGraceSeconds = 3600;
 constexpr uint32_t kMaxSlowQueryMs = 86400000;
+constexpr uint64_t kMinMemoryLimit = uint64_t{1} << 20;
+constexpr uint64_t kMaxMemoryLimit = uint64_t{1} << 50;
 
 absl::Status BadEndpoint(absl::string_view text, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not HOST:PORT: ", why));
@@ -111,6 +113,12 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv) {
                  "Log searches that take longer, with their plan; 0 = never")
       ->check(CLI::Range(0u, kMaxSlowQueryMs))
       ->capture_default_str();
+  app.add_option("--memory-limit", options.memory_limit,
+                 "Upserts and builds that need more memory than this are refused, e.g. 12GiB "
+                 "(default: nine tenths of the machine's, or of the container's)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Range(kMinMemoryLimit, kMaxMemoryLimit))
+      ->type_name("SIZE");
   app.add_option("--log-format", options.log_format, "text or json (one object a line)")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
       ->type_name("FORMAT");

@@ -32,6 +32,10 @@ class PageBuffer {
   size_t bytes_ = 0;
 };
 
+// Gives the whole pages within [data, data + bytes), of a PageBuffer, back to the kernel: they are
+// zero when they are touched again.
+void ReleasePages(std::byte* data, size_t bytes);
+
 }  // namespace nestor
 
 #endif  // NESTOR_INDEX_BASE_PAGES_H_

@@ -111,7 +111,7 @@ std::vector<uint32_t> Graph::Adopt() {
   const auto n = static_cast<uint32_t>(stored.rows.size());
   for (uint32_t node = 0; node < n; ++node) {
     if (!InUse(node)) {
-      retired_.push_back({node, 0});
+      free_nodes_.push_back(node);
       continue;
     }
     space_.SetTail(nodes_.tail(node).scale, squares_[node], &nodes_.tail(node));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "index/graph/writing.h"
@@ -90,10 +91,26 @@ void Graph::GrowParents() {
   while (parents_.size() < nodes_.limit()) parents_.emplace_back(kNoNode);
 }
 
-absl::StatusOr<uint32_t> Graph::TakeNode() {
-  if (!retired_.empty() && retired_.front().last < oldest_.load(std::memory_order_acquire)) {
+void Graph::FreeRetired() {
+  const uint64_t oldest = oldest_.load(std::memory_order_acquire);
+  for (; !retired_.empty() && retired_.front().last < oldest; retired_.pop_front()) {
     const uint32_t node = retired_.front().node;
-    retired_.pop_front();
+    free_nodes_.push_back(node);
+    freed_slots_.push_back(nodes_.tail(node).slot);
+  }
+}
+
+std::vector<uint32_t> Graph::TakeFreedSlots() {
+  MutexLock lock(&mutex_);
+  FreeRetired();
+  return std::exchange(freed_slots_, {});
+}
+
+absl::StatusOr<uint32_t> Graph::TakeNode() {
+  FreeRetired();
+  if (!free_nodes_.empty()) {
+    const uint32_t node = free_nodes_.front();
+    free_nodes_.pop_front();
     SetParent(node, kNoNode);
     return node;
   }
@@ -318,7 +335,9 @@ GraphMemory Graph::Memory() const {
   memory.tails = nodes * sizeof(NodeTail);
   memory.links = nodes * nodes_.record_bytes() - memory.codes - memory.tails;
   memory.tables = parents_.size() * sizeof(uint32_t) + node_of_slot_.capacity() * sizeof(uint32_t) +
-                  retired_.size() * sizeof(Retired) + changed_.capacity();
+                  retired_.size() * sizeof(Retired) +
+                  (free_nodes_.size() + freed_slots_.capacity()) * sizeof(uint32_t) +
+                  changed_.capacity();
   if (writing_ != nullptr) memory.tables += writing_->scratch.visited.bytes();
   MutexLock entries_lock(&entries_mutex_);
   for (const Table& table : tables_) memory.entries += table.table->bytes();

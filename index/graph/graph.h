@@ -66,6 +66,8 @@ class Graph {
                       uint64_t born);
   // The row is invisible from snapshot `dead` on.
   void MarkDead(uint32_t slot, uint64_t dead);
+  // Slots of nodes that were taken out, since the last call: no reader is left who has met them.
+  std::vector<uint32_t> TakeFreedSlots();
   // No reader of a snapshot below this is left, or will come.
   void SetOldest(uint64_t oldest) { oldest_.store(oldest, std::memory_order_release); }
 
@@ -102,6 +104,7 @@ class Graph {
   void Encode(uint32_t node, const float* prefix, bool integral, double* square);
   void LinkNewNodes(int threads, std::atomic<bool>* stop,
                     const std::function<bool(double)>& progress);
+  void FreeRetired();
   absl::StatusOr<uint32_t> TakeNode();
   bool InUse(uint32_t node) const {
     return nodes_.tail(node).state.load(std::memory_order_relaxed) < NodeTail::kFree;
@@ -166,6 +169,8 @@ class Graph {
     uint64_t last = 0;
   };
   std::deque<Retired> retired_;
+  std::deque<uint32_t> free_nodes_;    // retired ones that nobody reads any more
+  std::vector<uint32_t> freed_slots_;  // theirs
   uint64_t last_sequence_ = 0;
   std::vector<uint8_t> changed_;  // by stored block
   std::atomic<uint64_t> changed_blocks_{0};

@@ -247,7 +247,7 @@ absl::Status Build::Run() {
   if (status.ok()) status = CatchUp();
   if (status.ok()) status = Commit();
   if (!status.ok()) RemoveTraces();
-  task_.snapshots->Unpin(start_.seq);
+  task_.snapshots->Unpin(start_.ticket);
   return status;
 }
 

@@ -68,7 +68,7 @@ IndexInfo Collection::Index() const {
   info.lists = index.model().lists;
   info.coarse_dim = index.model().coarse_dim;
   info.rows = state.points;
-  const uint64_t slots = index.slot_limit();
+  const uint64_t slots = index.slot_limit() - index.free_slots();
   info.dead_rows = slots > state.points ? slots - state.points : 0;
   info.rows_at_build = state.generation->rows_at_build;
   info.built_micros = state.generation->built_micros;
@@ -95,7 +95,7 @@ CollectionStats Collection::Stats() {
     stats.disk_bytes +=
         context_->store->ApproximateBytes(family, UidBegin(uid_), UidBegin(uid_ + 1));
   }
-  snapshots_.Unpin(pinned->seq);
+  snapshots_.Unpin(pinned->ticket);
   return stats;
 }
 

@@ -19,6 +19,7 @@
 #include "server/engine/engine.h"
 #include "server/engine/generation.h"
 #include "server/engine/loader.h"
+#include "server/engine/memory_limit.h"
 #include "server/engine/scratch_pool.h"
 #include "server/engine/snapshots.h"
 #include "server/engine/stored_points.h"
@@ -32,7 +33,8 @@ namespace nestor {
 struct CollectionContext {
   Store* store = nullptr;
   int build_threads = 1;
-  GraphUpkeep graph_upkeep;
+  Upkeep upkeep;
+  MemoryLimit* memory = nullptr;
   std::function<void()> on_unsynced;
   ScratchPool scratches;
   WriteCounters writes;
@@ -40,7 +42,7 @@ struct CollectionContext {
 };
 
 // What one look at a graph did.
-struct GraphCare {
+struct Care {
   uint64_t taken_out = 0;      // dead nodes
   uint64_t stored_blocks = 0;  // of nodes
   uint64_t stored_seq = 0;     // rows born up to it are in the store's graph
@@ -58,6 +60,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   IndexInfo Index() const;
   CollectionStats Stats();
   uint64_t seq() const { return snapshots_.Peek().seq; }
+  // Of the index's memory, room that later writes fill again.
+  uint64_t free_bytes() const { return snapshots_.Peek().generation->index->free_bytes(); }
   uint64_t points() const { return snapshots_.Peek().points; }
 
   // Durable on return. One at a time.
@@ -69,7 +73,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::StatusOr<ListResult> List(const ListRequest& request);
 
   absl::StatusOr<SearchView> Pin(uint64_t min_seq, const Patience& patience);
-  void Unpin(uint64_t seq) { snapshots_.Unpin(seq); }
+  void Unpin(uint64_t ticket) { snapshots_.Unpin(ticket); }
   absl::Status Search(const SearchView& view, const SearchRequest& request, SearchScratch* scratch,
                       SearchReply* reply) const;
   absl::Status SearchMany(const SearchView& view, const SearchRequest& request, QueryFeed* feed,
@@ -77,9 +81,13 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   absl::Status Build(std::function<bool(absl::string_view, double)> progress);
 
+  // Why the index is to be built unasked (Upkeep); empty: it is not.
+  std::string BuildDue() const;
+  // Takes out what no reader sees any more. Stops where `go_on` said no.
+  absl::Status Sweep(const std::function<bool()>& go_on);
   // Repairs the graph where much of it is dead, and stores it where it changed and that is due.
   // Cancelled where `go_on` said no. One at a time.
-  absl::StatusOr<GraphCare> KeepGraph(const std::function<bool()>& go_on);
+  absl::StatusOr<Care> KeepGraph(const std::function<bool()>& go_on);
   // Stores what changed, at once: after Close, before the store closes.
   absl::Status StoreGraph();
 

@@ -77,6 +77,9 @@ absl::StatusOr<UpsertResult> Collection::Upsert(std::span<const PointInput> poin
   std::string arena;
   absl::StatusOr<LogEntry> entry = MakeUpsert(points, &arena);
   if (!entry.ok()) return entry.status();
+  if (absl::Status status = context_->memory->Admit("the batch", entry->bytes); !status.ok()) {
+    return status;
+  }
   absl::StatusOr<Writer::Written> written =
       writer_.Submit(*entry, spec()->durability == Durability::kSync);
   if (!written.ok()) return written.status();
@@ -137,7 +140,7 @@ absl::StatusOr<GetResult> Collection::Get(std::span<const PointId> ids, const Po
   }
   absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
   if (!pinned.ok()) return pinned.status();
-  const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->seq); };
+  const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
   const Generation& generation = *pinned->generation;
   GetResult result;
   result.seq = pinned->seq;
@@ -176,7 +179,7 @@ absl::StatusOr<ListResult> Collection::List(const ListRequest& request) {
   }
   absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
   if (!pinned.ok()) return pinned.status();
-  const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->seq); };
+  const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
 
   const Store& store = *context_->store;
   const StoreSnapshot snapshot(context_->store);
@@ -232,7 +235,7 @@ absl::StatusOr<ListResult> Collection::List(const ListRequest& request) {
   const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   absl::StatusOr<Snapshots::Pinned> published = snapshots_.Pin(result.seq, {.deadline = soon});
   if (!published.ok()) return published.status();
-  snapshots_.Unpin(published->seq);
+  snapshots_.Unpin(published->ticket);
   return result;
 }
 

@@ -11,7 +11,8 @@ namespace nestor {
 absl::StatusOr<SearchView> Collection::Pin(uint64_t min_seq, const Patience& patience) {
   absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(min_seq, patience);
   if (!pinned.ok()) return pinned.status();
-  return SearchView(shared_from_this(), std::move(pinned->generation), pinned->seq, pinned->points);
+  return SearchView(shared_from_this(), std::move(pinned->generation), pinned->seq, pinned->points,
+                    pinned->ticket);
 }
 
 absl::Status Collection::CheckQuery(std::span<const float> vector) const {
@@ -195,11 +196,13 @@ absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest&
 // --- SearchView ---
 
 SearchView::SearchView(std::shared_ptr<Collection> collection,
-                       std::shared_ptr<Generation> generation, uint64_t seq, uint64_t points)
+                       std::shared_ptr<Generation> generation, uint64_t seq, uint64_t points,
+                       uint64_t ticket)
     : collection_(std::move(collection)),
       generation_(std::move(generation)),
       seq_(seq),
-      points_(points) {}
+      points_(points),
+      ticket_(ticket) {}
 
 SearchView::SearchView(SearchView&&) noexcept = default;
 
@@ -208,13 +211,14 @@ SearchView& SearchView::operator=(SearchView&& other) noexcept {
   std::swap(generation_, other.generation_);
   std::swap(seq_, other.seq_);
   std::swap(points_, other.points_);
+  std::swap(ticket_, other.ticket_);
   return *this;
 }
 
 SearchView::~SearchView() {
   // The generation first: once the snapshot is unpinned, its collection may be torn down.
   generation_.reset();
-  if (collection_ != nullptr) collection_->Unpin(seq_);
+  if (collection_ != nullptr) collection_->Unpin(ticket_);
 }
 
 const VectorSchema& SearchView::schema() const { return collection_->schema(); }

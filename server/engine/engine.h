@@ -1,12 +1,13 @@
 // Collections of points over one RocksDB: writes, reads, searches, index builds. Knows neither gRPC
 // nor protobuf. Every function may be called from any thread and runs on it; the engine's own
-// threads are one that builds indexes, one that repairs and stores graphs and one that syncs the
-// log of ASYNC collections.
+// threads are one that builds indexes, one for upkeep (keeper.h) and one that syncs the log of
+// ASYNC collections.
 //
 // Status codes: InvalidArgument (bad input; names value and limit), NotFound (collection, point,
 // operation), AlreadyExists, FailedPrecondition (data directory in use, unknown format, a build
 // already runs), DeadlineExceeded, Cancelled, DataLoss (damaged files), ResourceExhausted (disk
-// full, slots), Unavailable (closing, or the store refuses writes after an error of the disk).
+// full, memory limit, slots), Unavailable (closing, or the store refuses writes after an error of
+// the disk).
 #ifndef NESTOR_SERVER_ENGINE_ENGINE_H_
 #define NESTOR_SERVER_ENGINE_ENGINE_H_
 
@@ -35,9 +36,19 @@ struct Generation;
 
 enum class Severity { kInfo, kWarning, kError };
 
-// When graphs are repaired and stored in the background.
-struct GraphUpkeep {
-  std::chrono::milliseconds pause{500};  // between two looks at all graphs
+// What is done in the background, and when.
+struct Upkeep {
+  std::chrono::milliseconds pause{500};  // between two looks at all collections
+  // An index is built unasked where a collection of at least so many points has none, or four times
+  // the points that its index was built of, or where more than half of the index is room of deleted
+  // points. 0 = never.
+  uint64_t build_from = 10'000;
+  // .. once nothing was written for so long, or after `build_after`, so that a load is over, and
+  // the build that its owner may ask for begun.
+  std::chrono::milliseconds build_when_idle{5'000};
+  std::chrono::milliseconds build_after{60'000};
+  // From one such build of a collection to the next: one that failed is not tried again at once.
+  std::chrono::milliseconds build_pause{60'000};
   // Just before a repair, a search of text200k turned over three times is 5 to 7 % slower than in a
   // graph built at once; with 0.10 it was 9 to 16 % (nestor-live). A repair costs about 100 us a
   // dead node.
@@ -54,7 +65,9 @@ struct EngineOptions {
   int load_threads = 2;                           // of a restart
   size_t cache_bytes = size_t{128} << 20;         // RocksDB's one block cache
   size_t write_buffer_bytes = size_t{256} << 20;  // RocksDB's memtables, all together
-  GraphUpkeep graph_upkeep;
+  // Upserts and builds that would take the process beyond it get ResourceExhausted; 0 = no limit.
+  uint64_t memory_limit_bytes = 0;
+  Upkeep upkeep;
   // Events worth a line in the server's log. Called from any thread.
   std::function<void(Severity, absl::string_view)> log;
   rocksdb::Env* env = nullptr;  // tests: a file system with faults; borrowed, outlives the engine
@@ -90,12 +103,13 @@ class SearchView {
  private:
   friend class Collection;
   SearchView(std::shared_ptr<Collection> collection, std::shared_ptr<Generation> generation,
-             uint64_t seq, uint64_t points);
+             uint64_t seq, uint64_t points, uint64_t ticket);
 
   std::shared_ptr<Collection> collection_;  // null after a move
   std::shared_ptr<Generation> generation_;
   uint64_t seq_ = 0;
   uint64_t points_ = 0;
+  uint64_t ticket_ = 0;  // of the pin
 };
 
 class Engine {

@@ -39,12 +39,23 @@ absl::Status Engine::Rep::Open() {
   });
   context_.store = store_.get();
   context_.build_threads = options_.build_threads;
-  context_.graph_upkeep = options_.graph_upkeep;
+  context_.upkeep = options_.upkeep;
+  memory_ = std::make_unique<MemoryLimit>(options_.memory_limit_bytes, [this] {
+    uint64_t bytes = 0;
+    for (const auto& collection : All()) bytes += collection->free_bytes();
+    return bytes;
+  });
+  context_.memory = memory_.get();
   context_.on_unsynced = [syncer = syncer_.get()] { syncer->Notify(); };
   if (absl::Status status = LoadCollections(); !status.ok()) return status;
   builder_ = std::make_unique<Builder>(operations_.get(), options_.log);
-  keeper_ = std::make_unique<GraphKeeper>([this] { return All(); }, options_.graph_upkeep.pause,
-                                          options_.log);
+  keeper_ = std::make_unique<Keeper>(
+      Keeper::Owner{
+          .collections = [this] { return All(); },
+          .build = [this](const auto& collection,
+                          absl::string_view why) { return BuildUnasked(collection, why); },
+          .log = options_.log},
+      options_.upkeep);
   return absl::OkStatus();
 }
 
@@ -206,7 +217,9 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
     absl::Status status = ValidateSpec(*spec, collection.schema());
     if (!status.ok()) return status;
   }
-  absl::StatusOr<uint64_t> number = operations_->Create("build_index", name, collection.uid());
+  if (absl::Status status = AdmitBuild(collection); !status.ok()) return status;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("build_index", name, collection.uid(), Operations::Origin::kCaller);
   if (!number.ok()) return number.status();
   if (spec.has_value()) {
     CollectionUpdate update;
@@ -218,6 +231,27 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
   }
   builder_->Add(*number, *std::move(found));
   return Operations::Id(*number);
+}
+
+// For a while there are two indexes.
+absl::Status Engine::Rep::AdmitBuild(const Collection& collection) {
+  return memory_->Admit(absl::StrCat("building the index of ", collection.spec()->name),
+                        collection.Index().memory.Total());
+}
+
+// On the keeper's thread, which Close stops while it holds change_mutex_. A collection that is
+// being deleted cancels its operations or refuses the build.
+absl::Status Engine::Rep::BuildUnasked(const std::shared_ptr<Collection>& collection,
+                                       absl::string_view why) {
+  if (absl::Status status = AdmitBuild(*collection); !status.ok()) return status;
+  const std::string name = collection->spec()->name;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("build_index", name, collection->uid(), Operations::Origin::kUpkeep);
+  if (!number.ok()) return number.status();
+  options_.log(Severity::kInfo, absl::StrCat("operation ", Operations::Id(*number),
+                                             " is for upkeep of ", name, ": ", why));
+  builder_->Add(*number, collection);
+  return absl::OkStatus();
 }
 
 // Close waits for mutex_ before it closes the store.
@@ -236,8 +270,9 @@ absl::Status Engine::Rep::Close() {
     MutexLock lock(&mutex_);
     closed_ = closing;
   }
-  if (builder_ != nullptr) builder_->Stop();
+  // Before the builder, to which it hands builds.
   if (keeper_ != nullptr) keeper_->Stop();
+  if (builder_ != nullptr) builder_->Stop();
   for (const auto& collection : collections) {
     collection->Close(closing);
     // Lost, the changes would be made again at the next start.

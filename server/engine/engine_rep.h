@@ -17,7 +17,7 @@
 #include "server/engine/builder.h"
 #include "server/engine/collection.h"
 #include "server/engine/engine.h"
-#include "server/engine/graph_keeper.h"
+#include "server/engine/keeper.h"
 #include "server/engine/log_syncer.h"
 #include "server/engine/operations.h"
 #include "server/storage/store.h"
@@ -44,11 +44,12 @@ class Engine::Rep {
 
   EngineOptions options_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<MemoryLimit> memory_;
   CollectionContext context_;
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<LogSyncer> syncer_;
   std::unique_ptr<Builder> builder_;
-  std::unique_ptr<GraphKeeper> keeper_;
+  std::unique_ptr<Keeper> keeper_;
 
  private:
   struct Entry {
@@ -56,6 +57,8 @@ class Engine::Rep {
     bool deleting = false;
   };
 
+  absl::Status AdmitBuild(const Collection& collection);
+  absl::Status BuildUnasked(const std::shared_ptr<Collection>& collection, absl::string_view why);
   absl::Status LoadCollections();
   absl::Status LoadOne(uint32_t uid, absl::string_view record);
   absl::Status EraseFromStore(uint32_t uid);

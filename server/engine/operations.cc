@@ -103,10 +103,14 @@ void Operations::DropOldest() {
 }
 
 absl::StatusOr<uint64_t> Operations::Create(absl::string_view kind, absl::string_view collection,
-                                            uint32_t uid) {
+                                            uint32_t uid, Origin origin) {
   MutexLock lock(&mutex_);
-  for (const auto& [number, entry] : entries_) {
+  for (auto& [number, entry] : entries_) {
     if (entry.operation.collection_uid == uid && !IsFinal(entry.operation.state)) {
+      if (origin == Origin::kCaller && entry.origin == Origin::kUpkeep) {
+        entry.cancel = true;
+        continue;
+      }
       return absl::FailedPreconditionError(absl::StrCat("collection \"", collection, "\" has ",
                                                         entry.operation.kind, " operation ",
                                                         entry.operation.id, " that has not ended"));
@@ -114,6 +118,7 @@ absl::StatusOr<uint64_t> Operations::Create(absl::string_view kind, absl::string
   }
   const uint64_t number = next_;
   Entry entry;
+  entry.origin = origin;
   entry.operation.id = Id(number);
   entry.operation.kind = std::string(kind);
   entry.operation.collection = std::string(collection);

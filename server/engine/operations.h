@@ -27,10 +27,11 @@ class Operations {
   // Reads what the store knows; whatever had not ended becomes ABORTED there too.
   static absl::StatusOr<std::unique_ptr<Operations>> Load(Store* store);
 
+  enum class Origin : uint8_t { kCaller, kUpkeep };
   // Pending, and in the store on return. FailedPrecondition where the collection has one that has
-  // not ended.
+  // not ended; but a caller's cancels one of upkeep, and follows it.
   absl::StatusOr<uint64_t> Create(absl::string_view kind, absl::string_view collection,
-                                  uint32_t uid);
+                                  uint32_t uid, Origin origin);
   void Start(uint64_t number);
   // False: it was cancelled, stop.
   bool Report(uint64_t number, absl::string_view phase, double fraction);
@@ -52,6 +53,7 @@ class Operations {
   struct Entry {
     Operation operation;
     bool cancel = false;
+    Origin origin = Origin::kCaller;
     std::chrono::steady_clock::time_point started;
   };
 

@@ -9,7 +9,7 @@
 namespace nestor {
 
 Snapshots::Snapshots(std::shared_ptr<Generation> generation, uint64_t seq, uint64_t points)
-    : current_{std::move(generation), seq, points} {}
+    : current_{std::move(generation), seq, points, /*ticket=*/0} {}
 
 absl::StatusOr<Snapshots::Pinned> Snapshots::Pin(uint64_t min_seq, const Patience& patience) {
   // A flag wakes nobody, so a waiting reader looks at it this often.
@@ -30,14 +30,16 @@ absl::StatusOr<Snapshots::Pinned> Snapshots::Pin(uint64_t min_seq, const Patienc
     --waiting_;
   }
   if (!closed_.ok()) return closed_;
-  ++pins_[current_.seq];
+  Pins& pins = pins_[current_.ticket];
+  pins.seq = current_.seq;
+  ++pins.count;
   return current_;
 }
 
-void Snapshots::Unpin(uint64_t seq) {
+void Snapshots::Unpin(uint64_t ticket) {
   MutexLock lock(&mutex_);
-  const auto it = pins_.find(seq);
-  if (--it->second == 0) pins_.erase(it);
+  const auto it = pins_.find(ticket);
+  if (--it->second.count == 0) pins_.erase(it);
   if (pins_.empty() && !closed_.ok()) idle_.NotifyAll();
 }
 
@@ -49,7 +51,7 @@ Snapshots::Pinned Snapshots::Peek() const {
 uint64_t Snapshots::active() const {
   MutexLock lock(&mutex_);
   uint64_t active = 0;
-  for (const auto& [seq, pins] : pins_) active += pins;
+  for (const auto& [ticket, pins] : pins_) active += pins.count;
   return active;
 }
 
@@ -57,6 +59,7 @@ void Snapshots::Publish(uint64_t seq, uint64_t points) {
   MutexLock lock(&mutex_);
   current_.seq = seq;
   current_.points = points;
+  ++current_.ticket;
   if (waiting_ > 0) published_.NotifyAll();
 }
 
@@ -67,7 +70,17 @@ void Snapshots::Swap(std::shared_ptr<Generation> generation) {
 
 uint64_t Snapshots::Horizon() const {
   MutexLock lock(&mutex_);
-  return pins_.empty() ? current_.seq : pins_.begin()->first;
+  return pins_.empty() ? current_.seq : pins_.begin()->second.seq;
+}
+
+uint64_t Snapshots::Retire() {
+  MutexLock lock(&mutex_);
+  return current_.ticket++;
+}
+
+uint64_t Snapshots::Oldest() const {
+  MutexLock lock(&mutex_);
+  return pins_.empty() ? current_.ticket : pins_.begin()->first;
 }
 
 void Snapshots::Close(absl::Status why) {

@@ -22,14 +22,15 @@ class Snapshots {
     std::shared_ptr<Generation> generation;
     uint64_t seq = 0;
     uint64_t points = 0;  // visible at seq
+    uint64_t ticket = 0;  // for Unpin; ascending with time
   };
 
   Snapshots(std::shared_ptr<Generation> generation, uint64_t seq, uint64_t points);
 
   // --- Readers ---
-  // Waits for `min_seq`. What the snapshot shows is kept until Unpin(seq).
+  // Waits for `min_seq`. What the snapshot shows is kept until Unpin(ticket).
   absl::StatusOr<Pinned> Pin(uint64_t min_seq, const Patience& patience);
-  void Unpin(uint64_t seq);
+  void Unpin(uint64_t ticket);
   // Without a pin: for counts and statistics.
   Pinned Peek() const;
   uint64_t active() const;
@@ -41,6 +42,10 @@ class Snapshots {
   void Swap(std::shared_ptr<Generation> generation);
   // Rows dead at or before this sequence are seen by no reader, now or later.
   uint64_t Horizon() const;
+  // What readers who pinned up to now may hold goes by the ticket returned; it is theirs until
+  // Oldest() is greater.
+  uint64_t Retire();
+  uint64_t Oldest() const;
 
   // --- Owner ---
   // Pin fails with `why` from now on, also where it already waits; then waits until nothing is
@@ -55,7 +60,11 @@ class Snapshots {
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status closed_ ABSL_GUARDED_BY(mutex_);
   Pinned current_ ABSL_GUARDED_BY(mutex_);
-  absl::btree_map<uint64_t, uint64_t> pins_ ABSL_GUARDED_BY(mutex_);  // sequence -> how many
+  struct Pins {
+    uint64_t seq = 0;
+    uint64_t count = 0;
+  };
+  absl::btree_map<uint64_t, Pins> pins_ ABSL_GUARDED_BY(mutex_);  // by ticket
 };
 
 }  // namespace nestor

@@ -18,6 +18,8 @@ constexpr uint64_t kGroupBytes = 8 << 20;
 constexpr uint64_t kGraphGroupPoints = 2000;
 // Deletes of purged rows that ride in one batch.
 constexpr size_t kPurgePerGroup = 20000;
+// Rows that upkeep copies under the lock, some 0.2 us each; a list is copied as a whole.
+constexpr uint64_t kRewrittenRows = 10000;
 
 const std::byte* Bytes(absl::string_view text) {
   return reinterpret_cast<const std::byte*>(text.data());
@@ -116,7 +118,7 @@ Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
   }
   if (staged.effects.empty()) return staged;
   staged.batch.Put(Family::kMeta, StateKey(uid_), EncodeState({seq_, next_row_}));
-  StagePurge(&staged);
+  staged.purged = Purge(&staged.batch);
   return staged;
 }
 
@@ -171,15 +173,41 @@ void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* ove
   }
 }
 
-void Writer::StagePurge(Staged* staged) {
+size_t Writer::Purge(Batch* batch) {
   const uint64_t horizon = snapshots_->Horizon();
+  // Before the slots, which it names.
   generation_->ids.Forget(horizon);
   if (Graph* graph = generation_->index->graph(); graph != nullptr) graph->SetOldest(horizon);
-  while (staged->purged < std::min(dead_rows_.size(), kPurgePerGroup) &&
-         dead_rows_[staged->purged].dead <= horizon) {
-    staged->batch.Delete(Family::kPoints, PointKey(uid_, dead_rows_[staged->purged].row));
-    ++staged->purged;
+  generation_->index->ReclaimSlots(horizon);
+  size_t purged = 0;
+  for (; purged < std::min(dead_rows_.size(), kPurgePerGroup); ++purged) {
+    if (dead_rows_[purged].dead > horizon) break;
+    batch->Delete(Family::kPoints, PointKey(uid_, dead_rows_[purged].row));
   }
+  return purged;
+}
+
+void Writer::Purged(size_t rows) {
+  dead_rows_.erase(dead_rows_.begin(), dead_rows_.begin() + rows);
+  unpurged_rows_.store(dead_rows_.size(), std::memory_order_relaxed);
+}
+
+absl::StatusOr<bool> Writer::Sweep() {
+  MutexLock lock(&mutex_);
+  if (!closed_.ok()) return false;
+  Batch batch(store_);
+  const size_t purged = Purge(&batch);
+  if (purged > 0) {
+    // Lost, it is done again at the next start.
+    if (absl::Status status = store_->Write(std::move(batch), /*sync=*/false); !status.ok()) {
+      return status;
+    }
+    Purged(purged);
+  }
+  IvfIndex& index = *generation_->index;
+  index.FreeLists(snapshots_->Oldest());
+  const bool more = index.RewriteLists(kRewrittenRows, snapshots_->Retire());
+  return more || purged == kPurgePerGroup;
 }
 
 absl::Status Writer::Append(Staged* staged, bool sync) {
@@ -219,8 +247,7 @@ absl::Status Writer::Apply(Staged* staged) {
     }
     if (recording_ && op.kind == LogOp::Kind::kUpsert) changes_.push_back({effect.slot, false});
   }
-  dead_rows_.erase(dead_rows_.begin(), dead_rows_.begin() + staged->purged);
-  unpurged_rows_.store(dead_rows_.size(), std::memory_order_relaxed);
+  Purged(staged->purged);
   points_ = staged->points;
   return absl::OkStatus();
 }
@@ -232,7 +259,7 @@ absl::StatusOr<Writer::BuildStart> Writer::BeginBuild() {
   if (!pinned.ok()) return pinned.status();
   recording_ = true;
   changes_.clear();
-  return BuildStart{generation_, pinned->seq, generation_->ids.Slots()};
+  return BuildStart{generation_, pinned->ticket, generation_->ids.Slots()};
 }
 
 std::vector<Writer::Change> Writer::TakeChanges() {

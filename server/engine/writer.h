@@ -10,8 +10,8 @@
 //           are never used again, since a failed sync may still reach the disk.
 //   Apply   plays the effects on the generation. Deterministic.
 //
-// The builder shares the writer's lock: it records what is written beside a build and swaps
-// generations.
+// The builder and upkeep share the writer's lock: the one records what is written beside a build
+// and swaps generations, the other removes what nobody sees any more.
 #ifndef NESTOR_SERVER_ENGINE_WRITER_H_
 #define NESTOR_SERVER_ENGINE_WRITER_H_
 
@@ -58,8 +58,8 @@ class Writer {
   };
   struct BuildStart {
     std::shared_ptr<Generation> generation;
-    uint64_t seq = 0;             // pinned; the builder unpins it
-    std::vector<uint32_t> slots;  // the rows visible at seq, unordered
+    uint64_t ticket = 0;          // of the snapshot, pinned; the builder unpins it
+    std::vector<uint32_t> slots;  // the rows visible in it, unordered
   };
 
   // `on_unsynced` is told of every group that was written without a sync.
@@ -80,6 +80,11 @@ class Writer {
                            absl::FunctionRef<absl::Status(std::span<const Change>, Batch*)> finish);
   // Stops recording.
   void AbandonBuild();
+
+  // --- Upkeep ---
+  // Takes what no reader sees any more out of the store and of memory, a part at a time. Whether
+  // more is left.
+  absl::StatusOr<bool> Sweep();
 
   // --- Owner ---
   // Later calls fail with `why`; returns when none is at work.
@@ -126,7 +131,10 @@ class Writer {
   Staged Stage(std::span<Waiter* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay, Written* written)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StagePurge(Staged* staged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Into the batch: rows of the store that nobody sees any more; how many. Also frees their slots.
+  size_t Purge(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // They are gone from the store.
+  void Purged(size_t rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Append(Staged* staged, bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply(Staged* staged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

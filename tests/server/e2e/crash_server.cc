@@ -24,10 +24,10 @@ int Serve(const char* data_dir) {
   std::fflush(stdout);
   EngineOptions options;
   options.data_dir = data_dir;
-  options.graph_upkeep = {.pause = std::chrono::milliseconds(1),
-                          .repair_at = 0.02,
-                          .store_every = std::chrono::milliseconds(0),
-                          .store_share = 1};
+  options.upkeep = {.pause = std::chrono::milliseconds(1),
+                    .repair_at = 0.02,
+                    .store_every = std::chrono::milliseconds(0),
+                    .store_share = 1};
   options.log = [](Severity, absl::string_view text) {
     std::fprintf(stderr, "%s\n", std::string(text).c_str());
   };

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -29,6 +30,8 @@ class EngineTest : public ::testing::Test {
  protected:
   EngineTest() : spec_(MakeSpec(Metric::kL2, Dtype::kF32)), oracle_(spec_) {
     options_.data_dir = dir_.path();
+    // So that nothing is taken out that a test still counts.
+    options_.upkeep.pause = std::chrono::hours(1);
     engine_ = OpenOrDie(options_);
     EXPECT_TRUE(engine_->CreateCollection(spec_).ok());
     spec_ = engine_->GetCollection("docs")->spec;

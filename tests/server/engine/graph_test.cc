@@ -28,7 +28,7 @@ class GraphEngineTest : public ::testing::TestWithParam<ExactVectors> {
   GraphEngineTest() : spec_(MakeSpec(Metric::kCosine, Dtype::kF32)) {
     spec_.index.exact_vectors = GetParam();
     options_.data_dir = dir_.path();
-    options_.graph_upkeep.pause = std::chrono::milliseconds(5);
+    options_.upkeep.pause = std::chrono::milliseconds(5);
     options_.log = [this](Severity, absl::string_view text) {
       MutexLock lock(&mutex_);
       log_.emplace_back(text);

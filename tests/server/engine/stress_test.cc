@@ -45,8 +45,8 @@ class StressTest : public ::testing::TestWithParam<Case> {
     spec_.durability = Durability::kAsync;  // more writes, so more repairs
     spec_.index.exact_vectors = GetParam().exact_vectors;
     options_.data_dir = dir_.path();
-    options_.graph_upkeep = {.pause = std::chrono::milliseconds(1),
-                             .store_every = std::chrono::milliseconds(20)};
+    options_.upkeep = {.pause = std::chrono::milliseconds(1),
+                       .store_every = std::chrono::milliseconds(20)};
     options_.log = [this](Severity severity, absl::string_view text) { Hear(severity, text); };
   }
 

@@ -1,18 +1,50 @@
-// Upkeep of a collection's graph, on the keeper's thread.
+// Upkeep of a collection, on the keeper's thread.
 #include <algorithm>
 #include <chrono>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "index/graph/graph.h"
 #include "server/engine/collection.h"
 #include "server/engine/stored_graphs.h"
 
 namespace nestor {
 
-absl::StatusOr<GraphCare> Collection::KeepGraph(const std::function<bool()>& go_on) {
+std::string Collection::BuildDue() const {
+  const uint64_t from = context_->upkeep.build_from;
+  if (from == 0) return "";
+  const Snapshots::Pinned state = snapshots_.Peek();
+  const Generation& generation = *state.generation;
+  if (state.points >= from && Unbuilt(generation, state.points) > 0) {
+    return absl::StrCat(state.points, " points were never indexed");
+  }
+  // A small one scans one list all the same.
+  constexpr uint64_t kGrowth = 4;
+  if (state.points >= from && state.points >= kGrowth * generation.rows_at_build) {
+    return absl::StrCat(state.points, " points, ", generation.rows_at_build, " at the last build");
+  }
+  const uint64_t slots = generation.index->slot_limit();
+  const uint64_t free = generation.index->free_slots();
+  if (free >= from && free > slots / 2) {
+    return absl::StrCat("room for ", slots, " points, ", free, " of them deleted");
+  }
+  return "";
+}
+
+absl::Status Collection::Sweep(const std::function<bool()>& go_on) {
+  for (bool more = true; more && go_on();) {
+    const absl::StatusOr<bool> left = writer_.Sweep();
+    if (!left.ok()) return left.status();
+    more = *left;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Care> Collection::KeepGraph(const std::function<bool()>& go_on) {
   using Clock = std::chrono::steady_clock;
-  const GraphUpkeep& upkeep = context_->graph_upkeep;
+  const Upkeep& upkeep = context_->upkeep;
   MutexLock lock(&graph_mutex_);
-  GraphCare care;
+  Care care;
   if (graph_closed_) return care;
   const Snapshots::Pinned state = snapshots_.Peek();
   Graph* graph = state.generation->index->graph();

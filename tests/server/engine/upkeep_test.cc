@@ -1,0 +1,212 @@
+// What the engine does unasked: what nobody sees any more goes from memory and from the store, and an
+// index is built where one is due.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "index/base/mutex.h"
+#include "tests/server/engine/engine_testutil.h"
+
+namespace nestor {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr uint64_t kPoints = 2000;
+
+class UpkeepTest : public ::testing::Test {
+ protected:
+  UpkeepTest() : spec_(MakeSpec(Metric::kL2, Dtype::kF32)) {
+    options_.data_dir = dir_.path();
+    options_.upkeep.pause = milliseconds(5);
+    options_.upkeep.build_from = 0;
+    options_.log = [this](Severity, absl::string_view text) {
+      MutexLock lock(&mutex_);
+      log_.emplace_back(text);
+    };
+  }
+
+  void Start() {
+    engine_ = OpenOrDie(options_);
+    ASSERT_TRUE(engine_->CreateCollection(spec_).ok());
+    oracle_.emplace(engine_->GetCollection("docs")->spec);
+  }
+  void Build(const IndexSpec& index) {
+    const Operation built = Await(*engine_, *engine_->BuildIndex("docs", index));
+    ASSERT_EQ(built.state, OperationState::kSucceeded) << built.error;
+  }
+  // Upkeep works on its own time.
+  bool Soon(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!condition() && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return condition();
+  }
+  IndexInfo Index() { return *engine_->GetIndex("docs"); }
+  CollectionStats Stats() { return *engine_->Stats("docs"); }
+  bool Logged(absl::string_view text) {
+    MutexLock lock(&mutex_);
+    for (const std::string& line : log_) {
+      if (absl::StrContains(line, text)) return true;
+    }
+    return false;
+  }
+
+  TempDir dir_;
+  EngineOptions options_;
+  CollectionSpec spec_;
+  std::optional<Oracle> oracle_;
+  Mutex mutex_;
+  std::vector<std::string> log_;
+  std::unique_ptr<Engine> engine_;
+};
+
+class TurnoverTest : public UpkeepTest, public ::testing::WithParamInterface<const char*> {};
+
+// Ten turnovers: neither memory nor what a search reads depends on what was written before.
+TEST_P(TurnoverTest, LeavesNothingBehind) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, kPoints, 1);
+  IndexSpec index;
+  const std::string kind = GetParam();
+  if (kind != "unbuilt") {
+    if (kind != "lists") index.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 40};
+    index.no_lists = kind == "graph";
+    index.lists = index.no_lists ? 0 : 16;
+    Build(index);
+  }
+  const IndexMemory fresh = Index().memory;
+  for (uint64_t version = 2; version < 12; ++version) {
+    oracle_->Upsert(engine_.get(), 0, kPoints, version);
+    ASSERT_TRUE(Soon([&] { return Stats().unpurged_rows == 0; })) << "of the store";
+  }
+  // Where there is a graph a slot is used again once a write has come after its repair.
+  ASSERT_TRUE(Soon([&] {
+    oracle_->Upsert(engine_.get(), 0, 1, 12);
+    return Index().dead_rows <= kPoints / 10;
+  }));
+  oracle_->Check(*engine_);
+  // A write's 2,000 points come on top, which died at once; freed slots are kept for the next.
+  const IndexMemory turned = Index().memory;
+  EXPECT_LE(turned.later_shells, fresh.later_shells * 2.2);
+  EXPECT_LE(turned.exact_vectors, fresh.exact_vectors * 2.2);
+  ASSERT_TRUE(Soon([&] { return Index().memory.first_shell <= fresh.first_shell * 1.4; }));
+  ASSERT_TRUE(Soon([&] { return Index().memory.sequences <= fresh.sequences * 1.4; }));
+  engine_.reset();
+  engine_ = OpenOrDie(options_);
+  oracle_->Check(*engine_);
+}
+INSTANTIATE_TEST_SUITE_P(All, TurnoverTest,
+                         ::testing::Values("unbuilt", "lists", "graph", "both"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_F(UpkeepTest, DeletedPointsGoFromTheStoreWithoutAnotherWrite) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, kPoints, 1);
+  {
+    // A view keeps what it shows.
+    const absl::StatusOr<SearchView> view = engine_->Pin("docs");
+    ASSERT_TRUE(view.ok());
+    oracle_->Delete(engine_.get(), 0, kPoints);
+    std::this_thread::sleep_for(milliseconds(50));
+    EXPECT_EQ(Stats().unpurged_rows, kPoints);
+    EXPECT_EQ(Index().dead_rows, kPoints);
+    SearchReply reply;
+    SearchRequest request;
+    const std::vector<float> query = oracle_->VectorOf(7, 1);
+    request.query = std::span<const float>(query);
+    request.limit = 1;
+    request.output.attributes = true;
+    ASSERT_TRUE(view->Search(request, nullptr, &reply).ok());
+    ASSERT_EQ(reply.hits.size(), 1u);
+    EXPECT_EQ(reply.hits[0].id, PointId(uint64_t{7}));
+    EXPECT_EQ(reply.hits[0].attributes, oracle_->AttributesOf(7, 1));
+  }
+  EXPECT_TRUE(Soon([&] { return Stats().unpurged_rows == 0; }));
+  EXPECT_TRUE(Soon([&] { return Index().dead_rows == 0; }));
+  oracle_->Check(*engine_);
+}
+
+class DueBuildTest : public UpkeepTest {
+ protected:
+  DueBuildTest() {
+    options_.upkeep.build_from = 1500;
+    options_.upkeep.build_when_idle = milliseconds(20);
+    options_.upkeep.build_pause = milliseconds(50);
+  }
+};
+
+TEST_F(DueBuildTest, WhatWasNeverBuiltIs) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 1499, 1);
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_EQ(Index().generation, 0u);
+  oracle_->Upsert(engine_.get(), 1499, 1, 1);
+  ASSERT_TRUE(Soon([&] { return Index().generation == 1; }));
+  EXPECT_GT(Index().lists, 1u);
+  EXPECT_TRUE(Logged("1500 points were never indexed"));
+  EXPECT_EQ(engine_->ListOperations().size(), 1u);
+  oracle_->Check(*engine_);
+}
+
+TEST_F(DueBuildTest, WhatGrewFourfoldIsBuiltAnew) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 1000, 1);
+  Build(IndexSpec{});
+  oracle_->Upsert(engine_.get(), 1000, 2999, 1);
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_EQ(Index().generation, 1u);
+  oracle_->Upsert(engine_.get(), 3999, 1, 1);
+  ASSERT_TRUE(Soon([&] { return Index().generation == 2; }));
+  EXPECT_TRUE(Logged("4000 points, 1000 at the last build"));
+  oracle_->Check(*engine_);
+}
+
+TEST_F(DueBuildTest, WhatIsMostlyRoomOfDeletedPointsIsBuiltAnew) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 4000, 1);
+  Build(IndexSpec{});
+  const uint64_t bytes = Index().memory.exact_vectors;
+  oracle_->Delete(engine_.get(), 0, 3000);
+  ASSERT_TRUE(Soon([&] { return Index().generation == 2; }));
+  EXPECT_TRUE(Logged("room for 4000 points, 3000 of them deleted"));
+  EXPECT_LT(Index().memory.exact_vectors, bytes / 2);
+  oracle_->Check(*engine_);
+}
+
+TEST_F(DueBuildTest, WaitsForTheEndOfALoadButNotForever) {
+  options_.upkeep.build_when_idle = std::chrono::hours(1);
+  options_.upkeep.build_after = milliseconds(200);
+  Start();
+  const auto start = std::chrono::steady_clock::now();
+  oracle_->Upsert(engine_.get(), 0, 2000, 1);
+  ASSERT_TRUE(Soon([&] { return Index().generation == 1; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(200));
+}
+
+TEST_F(DueBuildTest, GivesWayToABuildThatIsAskedFor) {
+  Start();
+  oracle_->Upsert(engine_.get(), 0, 2000, 1);
+  ASSERT_TRUE(Soon([&] { return !engine_->ListOperations().empty(); }));
+  // Whether or not the other has ended.
+  IndexSpec index;
+  index.lists = 7;
+  Build(index);
+  EXPECT_EQ(Index().lists, 7u);
+  for (const Operation& operation : engine_->ListOperations()) {
+    EXPECT_TRUE(operation.state == OperationState::kSucceeded ||
+                operation.state == OperationState::kCancelled);
+  }
+  oracle_->Check(*engine_);
+}
+
+}  // namespace
+}  // namespace nestor
