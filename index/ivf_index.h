@@ -151,8 +151,9 @@ class IvfIndex {
   void MarkDead(uint32_t slot, uint64_t dead);
 
   // --- Reclaiming, by the writer ---
-  // Slots of rows that no snapshot from `horizon` on shows are used again from here on; where there
-  // is a graph, once Repair has taken out their nodes and no reader is left who met them.
+  // Rows that no snapshot from `horizon` on shows give up their places in lists, and their slots to
+  // later rows; the slots, where there is a graph, once Repair has taken out their nodes and no
+  // reader is left who met them.
   void ReclaimSlots(uint64_t horizon);
   // Rewrites lists in which rows that are gone hold more than an eighth of the places, until
   // `max_rows` rows were copied. Whether more are left. Readers who came before have what was

@@ -26,11 +26,13 @@ class RowsOfNodes : public NodeRows {
   explicit RowsOfNodes(const RowStore& rows) : rows_(rows) {}
   bool Visible(uint32_t slot, uint64_t snapshot) const override {
     const Place place = rows_.place(slot);
+    if (place.run == nullptr) return false;  // gone
     return place.run->born[place.position].load(std::memory_order_acquire) <= snapshot &&
            snapshot < place.run->dead[place.position].load(std::memory_order_acquire);
   }
   bool Gone(uint32_t slot, uint64_t oldest) const override {
     const Place place = rows_.place(slot);
+    if (place.run == nullptr) return true;
     return place.run->dead[place.position].load(std::memory_order_acquire) <= oldest;
   }
   uint64_t RowOf(uint32_t slot) const override { return rows_.row(slot); }
@@ -57,7 +59,7 @@ class IvfIndex::Rep {
     if (spec.graph.has_value()) {
       graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, node_rows_);
     }
-    freed_.resize(lists_.size());
+    gone_.resize(lists_.size());
     if (model_->trained() && schema.metric == Metric::kL2) {
       for (uint32_t l = 0; l < model_->lists; ++l) {
         const float* c = model_->centroids.data() + size_t{l} * model_->coarse_dim;
@@ -109,9 +111,9 @@ class IvfIndex::Rep {
     uint32_t slot = 0;
     uint64_t dead = 0;
   };
-  std::deque<DeadSlot> dead_slots_;      // ascending by `dead`; empty where there is a graph
-  std::vector<uint32_t> freed_;          // by list: places whose rows are gone
-  std::vector<uint32_t> lists_to_mend_;  // those with many such places
+  std::deque<DeadSlot> dead_slots_;         // ascending by `dead`
+  std::vector<uint32_t> gone_;              // by list: places whose rows no reader sees any more
+  std::vector<uint32_t> lists_to_rewrite_;  // those with many such places
   std::atomic<uint64_t> alive_{0};
   const uint64_t number_ = ++last_number_;  // unique in the process
 

@@ -1,7 +1,8 @@
-// nestor-live: what writes do to a graph. Builds, inserts, deletes, repairs and turns over the rows
-// of a file in process, and compares QPS at equal recall with a graph built at once.
+// nestor-live: what writes do to an index. Builds, inserts, deletes, repairs and turns over the
+// rows of a file in process, and compares with an index built at once: QPS at equal recall of a
+// graph; or, with --turnover, what ten turnovers leave of lists, a graph, and both.
 //
-//   nestor-live BASE QUERIES cosine|dot|l2 [ROWS]
+//   nestor-live [--turnover] BASE QUERIES cosine|dot|l2 [ROWS]
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -18,6 +19,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/files/vector_file.h"
+#include "client/live/rows.h"
+#include "client/live/turnover.h"
 #include "index/build.h"
 #include "index/graph/graph.h"
 #include "index/ivf_index.h"
@@ -41,29 +44,6 @@ void Check(const absl::Status& status) {
 double Seconds(std::chrono::steady_clock::time_point since) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
 }
-
-// Rows of a file, f32, in a chosen order; ids are their numbers in the file.
-class Rows : public BuildSource {
- public:
-  Rows(const std::vector<float>& values, uint32_t dim, std::vector<uint32_t> order)
-      : values_(values), dim_(dim), order_(std::move(order)) {}
-  uint64_t size() const override { return order_.size(); }
-  Row At(uint64_t i) const override {
-    return {.id = uint64_t{order_[i]}, .row = order_[i], .born = 1};
-  }
-  absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const override {
-    for (uint64_t j = i; j < i + n; ++j, out += dim_ * sizeof(float)) {
-      std::memcpy(out, Vector(order_[j]), dim_ * sizeof(float));
-    }
-    return absl::OkStatus();
-  }
-  const float* Vector(uint32_t row) const { return values_.data() + size_t{row} * dim_; }
-
- private:
-  const std::vector<float>& values_;
-  const uint32_t dim_;
-  const std::vector<uint32_t> order_;
-};
 
 class Lab {
  public:
@@ -89,6 +69,10 @@ class Lab {
     Orders();
     Turnovers(*index);
     HalfDeleted();
+  }
+
+  void RunTurnovers() const {
+    Check(MeasureTurnovers(schema_.metric, dim_, base_, queries_, Clustered()));
   }
 
  private:
@@ -273,7 +257,7 @@ class Lab {
   }
 
   // Rows list by list of a k-means.
-  std::vector<uint32_t> Clustered() {
+  std::vector<uint32_t> Clustered() const {
     IndexSpec spec;
     spec.lists = 256;
     spec.coarse_dim = dim_;
@@ -335,8 +319,13 @@ class Lab {
 
 int Main(int argc, char** argv) {
   uint64_t rows = ~uint64_t{0};
+  const bool turnover = argc > 1 && absl::string_view(argv[1]) == "--turnover";
+  if (turnover) {
+    --argc;
+    ++argv;
+  }
   if (argc < 4 || argc > 5 || (argc == 5 && !absl::SimpleAtoi(argv[4], &rows))) {
-    std::fprintf(stderr, "usage: nestor-live BASE QUERIES cosine|dot|l2 [ROWS]\n");
+    std::fprintf(stderr, "usage: nestor-live [--turnover] BASE QUERIES cosine|dot|l2 [ROWS]\n");
     return 2;
   }
   const absl::StatusOr<Metric> metric = ParseMetric(argv[3]);
@@ -344,7 +333,12 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "nestor-live: %s\n", metric.status().ToString().c_str());
     return 2;
   }
-  Lab(argv[1], argv[2], *metric, rows).Run();
+  Lab lab(argv[1], argv[2], *metric, rows);
+  if (turnover) {
+    lab.RunTurnovers();
+  } else {
+    lab.Run();
+  }
   return 0;
 }
 

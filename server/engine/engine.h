@@ -38,7 +38,7 @@ enum class Severity { kInfo, kWarning, kError };
 
 // What is done in the background, and when.
 struct Upkeep {
-  std::chrono::milliseconds pause{500};  // between two looks at all collections
+  std::chrono::milliseconds pause{100};  // between two looks at all collections
   // An index is built unasked where a collection of at least so many points has none, or four times
   // the points that its index was built of, or where more than half of the index is room of deleted
   // points. 0 = never.

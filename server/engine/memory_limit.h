@@ -1,5 +1,5 @@
-// Keeps writes from growing the process until the kernel kills it: they are refused above a limit of
-// resident memory, while reads and deletes go on. Any thread.
+// Keeps writes from growing the process until the kernel kills it: they are refused above a limit
+// of resident memory, while reads and deletes go on. Any thread.
 #ifndef NESTOR_SERVER_ENGINE_MEMORY_LIMIT_H_
 #define NESTOR_SERVER_ENGINE_MEMORY_LIMIT_H_
 

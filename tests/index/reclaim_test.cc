@@ -1,5 +1,5 @@
-// Rows come and go for long: slots are used again, lists rewritten, and every snapshot that a reader
-// has sees its state all the while.
+// Rows come and go for long: slots are used again, lists rewritten, and every snapshot that a
+// reader has sees its state all the while.
 #include <gtest/gtest.h>
 
 #include <algorithm>

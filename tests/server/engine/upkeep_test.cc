@@ -1,5 +1,5 @@
-// What the engine does unasked: what nobody sees any more goes from memory and from the store, and an
-// index is built where one is due.
+// What the engine does unasked: what nobody sees any more goes from memory and from the store, and
+// an index is built where one is due.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -104,8 +104,7 @@ TEST_P(TurnoverTest, LeavesNothingBehind) {
   engine_ = OpenOrDie(options_);
   oracle_->Check(*engine_);
 }
-INSTANTIATE_TEST_SUITE_P(All, TurnoverTest,
-                         ::testing::Values("unbuilt", "lists", "graph", "both"),
+INSTANTIATE_TEST_SUITE_P(All, TurnoverTest, ::testing::Values("unbuilt", "lists", "graph", "both"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(UpkeepTest, DeletedPointsGoFromTheStoreWithoutAnotherWrite) {
