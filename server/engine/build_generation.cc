@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "index/build.h"
 #include "server/engine/clock.h"
 #include "server/engine/stored_graphs.h"
@@ -237,14 +238,18 @@ absl::Status Build::Run() {
   if (!start.ok()) return start.status();
   start_ = *std::move(start);
   absl::Status status = BuildIndex();
+  Pass(CrashPoint::kRowsRead);
   if (status.ok()) {
     status = task_.progress("store", kIndexShare) ? StorePostings()
                                                   : absl::CancelledError("build cancelled");
   }
+  Pass(CrashPoint::kPostingsStored);
   if (status.ok() && next_->index->graph() != nullptr) {
     status = WriteGraph(task_.store, task_.uid, task_.generation, next_->index->graph()).status();
+    Pass(CrashPoint::kGraphStored);
   }
   if (status.ok()) status = CatchUp();
+  Pass(CrashPoint::kCaughtUp);
   if (status.ok()) status = Commit();
   if (!status.ok()) RemoveTraces();
   task_.snapshots->Unpin(start_.ticket);

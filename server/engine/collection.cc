@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "server/engine/build_generation.h"
 #include "server/engine/validate.h"
 #include "server/storage/keys.h"
@@ -112,6 +113,7 @@ absl::Status Collection::Update(const CollectionUpdate& update) {
   batch.Put(Family::kMeta, CollectionKey(uid_), EncodeCollection({next, created_micros_}));
   absl::Status status = context_->store->Write(std::move(batch), /*sync=*/true);
   if (!status.ok()) return status;
+  Pass(CrashPoint::kUpdateStored);
   MutexLock lock(&spec_mutex_);
   spec_ = std::make_shared<const CollectionSpec>(std::move(next));
   return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "index/graph/graph.h"
 #include "server/engine/collection.h"
 #include "server/engine/stored_graphs.h"
@@ -51,9 +52,12 @@ absl::StatusOr<Care> Collection::KeepGraph(const std::function<bool()>& go_on) {
   if (graph == nullptr) return care;
   if (graph->DeadShare() >= upkeep.repair_at) {
     graph->SetOldest(snapshots_.Horizon());
-    const absl::StatusOr<uint64_t> done =
-        graph->Repair([&] { return go_on() && !graph_closing_.load(std::memory_order_relaxed); });
+    const absl::StatusOr<uint64_t> done = graph->Repair([&] {
+      Pass(CrashPoint::kRepairing);
+      return go_on() && !graph_closing_.load(std::memory_order_relaxed);
+    });
     if (!done.ok()) return done.status();
+    Pass(CrashPoint::kRepaired);
     care.taken_out = *done;
   }
   const Clock::time_point begun = Clock::now();

@@ -1,6 +1,7 @@
 #include "server/engine/engine_rep.h"
 
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "server/engine/clock.h"
 #include "server/engine/loader.h"
 #include "server/engine/validate.h"
@@ -156,8 +157,10 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const Collection
   batch.Put(Family::kMeta, StateKey(uid), EncodeState(empty.state));
   // Not used again even where this fails: a failed sync may still reach the disk.
   next_uid_ = uid + 1;
+  Pass(CrashPoint::kCreateBegun);
   absl::Status status = store_->Write(std::move(batch), /*sync=*/true);
   if (!status.ok()) return status;
+  Pass(CrashPoint::kCreateStored);
   auto collection = std::make_shared<Collection>(&context_, uid, record, empty);
   MutexLock lock(&mutex_);
   entries_.emplace(spec.name, Entry{collection});
@@ -185,6 +188,7 @@ absl::Status Engine::Rep::Delete(absl::string_view name) {
   }
   operations_->CancelOf(collection->uid());
   collection->Close(absl::NotFoundError(absl::StrCat("collection \"", name, "\" was deleted")));
+  Pass(CrashPoint::kDeleteBegun);
   absl::Status status = EraseFromStore(collection->uid());
   if (!status.ok()) {
     collection->Reopen();
@@ -192,9 +196,11 @@ absl::Status Engine::Rep::Delete(absl::string_view name) {
     entries_.find(name)->second.deleting = false;
     return status;
   }
+  Pass(CrashPoint::kRangesDeleted);
   // Space comes back now rather than with compaction; not worth an error.
   store_->DropFiles(Family::kPoints, UidBegin(collection->uid()), UidBegin(collection->uid() + 1))
       .IgnoreError();
+  Pass(CrashPoint::kFilesDropped);
   MutexLock lock(&mutex_);
   entries_.erase(entries_.find(name));
   return absl::OkStatus();
@@ -270,6 +276,7 @@ absl::Status Engine::Rep::Close() {
     MutexLock lock(&mutex_);
     closed_ = closing;
   }
+  Pass(CrashPoint::kClosing);
   // Before the builder, to which it hands builds.
   if (keeper_ != nullptr) keeper_->Stop();
   if (builder_ != nullptr) builder_->Stop();
@@ -283,6 +290,7 @@ absl::Status Engine::Rep::Close() {
     }
   }
   if (syncer_ != nullptr) syncer_->Stop();
+  Pass(CrashPoint::kGraphsStored);
   return store_->Close();
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "index/base/mutex.h"
 #include "index/model.h"
 #include "server/engine/stored_graphs.h"
@@ -333,11 +334,13 @@ absl::StatusOr<LoadedCollection> Loader::Load() {
     if (absl::Status status = RemoveOtherGenerations(family); !status.ok()) return status;
   }
   MutexLock lock(&mutex_);
+  Pass(CrashPoint::kLoaded);
   // Synced, so that it cannot come back beside a later build's generation of the same number.
   if (!cleanup_.empty()) {
     absl::Status status = store_->Write(std::move(cleanup_), /*sync=*/true);
     if (!status.ok()) return status;
   }
+  Pass(CrashPoint::kCleanedUp);
   return std::move(loaded_);
 }
 

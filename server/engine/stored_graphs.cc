@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "index/base/crash_point.h"
 #include "server/storage/keys.h"
 
 namespace nestor {
@@ -46,12 +47,14 @@ absl::StatusOr<uint64_t> WriteGraph(Store* store, uint32_t uid, uint32_t generat
     for (const StoredGraph::Block& block : blocks) {
       batch.Put(Family::kGraphs, GraphBlockKey(uid, generation, block.number), block.bytes);
     }
+    Pass(CrashPoint::kBlocksTaken);
     absl::Status status = store->Write(std::move(batch), /*sync=*/false);
     if (!status.ok()) {
       graph->PutBack(blocks);
       return status;
     }
     written += blocks.size();
+    Pass(CrashPoint::kBlocksStored);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "index/graph/graph.h"
 #include "server/storage/keys.h"
 
@@ -211,9 +212,11 @@ absl::StatusOr<bool> Writer::Sweep() {
 }
 
 absl::Status Writer::Append(Staged* staged, bool sync) {
+  Pass(CrashPoint::kWriteStaged);
   if (absl::Status status = store_->Write(std::move(staged->batch), sync); !status.ok()) {
     return status;
   }
+  Pass(CrashPoint::kWriteLogged);
   if (!sync) on_unsynced_();
   return absl::OkStatus();
 }
@@ -274,14 +277,17 @@ absl::Status Writer::CommitBuild(
   if (!closed_.ok()) return closed_;
   Batch batch(store_);
   if (absl::Status status = finish(changes_, &batch); !status.ok()) return status;
+  Pass(CrashPoint::kCommitStaged);
   if (absl::Status status = store_->Write(std::move(batch), /*sync=*/true); !status.ok()) {
     return status;
   }
+  Pass(CrashPoint::kCommitted);
   recording_ = false;
   changes_ = {};
   has_graph_.store(next->index->graph() != nullptr, std::memory_order_relaxed);
   generation_ = next;
   snapshots_->Swap(std::move(next));
+  Pass(CrashPoint::kSwapped);
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/sst_file_writer.h"
@@ -186,6 +187,7 @@ absl::Status Store::Ingest(std::unique_ptr<SortedFile> file) {
   if (file->rep_->empty) return absl::OkStatus();
   rocksdb::Status status = file->rep_->writer.Finish();
   if (!status.ok()) return ToStatus(absl::StrCat("cannot finish ", file->rep_->path), status);
+  Pass(CrashPoint::kPostingsWritten);
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
   options.write_global_seqno = false;  // the file is not touched again

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "index/base/crash_point.h"
 #include "rocksdb/convenience.h"
 #include "server/storage/check_logs.h"
 #include "server/storage/keys.h"
@@ -124,9 +125,10 @@ absl::Status Store::Rep::CheckFormat() {
   }
   rocksdb::WriteOptions sync;
   sync.sync = true;
-  return ToStatus(
-      "cannot write the format version",
-      db_->Put(sync, handle(Family::kMeta), FormatKey(), EncodeFormatVersion(kFormatVersion)));
+  Pass(CrashPoint::kFormatAbsent);
+  status = db_->Put(sync, handle(Family::kMeta), FormatKey(), EncodeFormatVersion(kFormatVersion));
+  Pass(CrashPoint::kFormatStored);
+  return ToStatus("cannot write the format version", status);
 }
 
 absl::Status Store::Rep::Close() {
@@ -141,6 +143,7 @@ absl::Status Store::Rep::Close() {
         if (!status.ok()) result.Update(ToStatus("cannot flush", status));
       }
     }
+    Pass(CrashPoint::kFlushed);
     rocksdb::CancelAllBackgroundWork(db_.get(), true);
     for (rocksdb::ColumnFamilyHandle*& handle : handles_) {
       if (handle != nullptr) db_->DestroyColumnFamilyHandle(std::exchange(handle, nullptr));
