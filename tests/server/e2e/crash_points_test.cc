@@ -42,7 +42,7 @@ size_t Cycles() {
   if (const char* text = std::getenv("NESTOR_CRASH_CYCLES"); text != nullptr) {
     return std::strtoull(text, nullptr, 10);
   }
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__)
   return 12;
 #else
   return 2 * kCrashPoints;

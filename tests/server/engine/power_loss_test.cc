@@ -33,7 +33,7 @@ uint64_t Cycles() {
   if (const char* text = std::getenv("NESTOR_POWER_CYCLES"); text != nullptr) {
     return std::strtoull(text, nullptr, 10);
   }
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__)
   return 5;
 #else
   return 12;
