@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
 #include "index/ivf_rep.h"
 
 namespace nestor {
@@ -215,6 +216,7 @@ bool IvfIndex::RewriteLists(uint64_t max_rows, uint64_t ticket) {
           rep.rows_.SetPlace(slot, {run, position});
           ++copied;
         });
+    Pass(CrashPoint::kListRewritten);
   }
   return !rep.lists_to_rewrite_.empty();
 }

@@ -199,10 +199,12 @@ absl::StatusOr<bool> Writer::Sweep() {
   Batch batch(store_);
   const size_t purged = Purge(&batch);
   if (purged > 0) {
+    Pass(CrashPoint::kPurgeStaged);
     // Lost, it is done again at the next start.
     if (absl::Status status = store_->Write(std::move(batch), /*sync=*/false); !status.ok()) {
       return status;
     }
+    Pass(CrashPoint::kPurged);
     Purged(purged);
   }
   IvfIndex& index = *generation_->index;

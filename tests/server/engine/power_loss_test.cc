@@ -119,10 +119,10 @@ class PowerLossTest : public ::testing::Test {
     options.env = env_.get();
     options.write_buffer_bytes = size_t{1} << 20;  // flushes and compactions
     if (busy) {
-      options.graph_upkeep = {.pause = std::chrono::milliseconds(1),
-                              .repair_at = 0.02,
-                              .store_every = std::chrono::milliseconds(0),
-                              .store_share = 1};
+      options.upkeep = {.pause = std::chrono::milliseconds(1),
+                        .repair_at = 0.02,
+                        .store_every = std::chrono::milliseconds(0),
+                        .store_share = 1};
     }
     return options;
   }
