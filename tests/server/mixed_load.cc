@@ -35,6 +35,18 @@ IndexSpec LoadShape(uint64_t shape) {
   return spec;
 }
 
+Upkeep LoadUpkeep() {
+  using std::chrono::milliseconds;
+  return {.pause = milliseconds(1),
+          .build_from = kTempPoints,
+          .build_when_idle = milliseconds(0),
+          .build_after = milliseconds(0),
+          .build_pause = milliseconds(0),
+          .repair_at = 0.02,
+          .store_every = milliseconds(0),
+          .store_share = 1};
+}
+
 MixedLoad::MixedLoad(Engine* engine, uint64_t run, Note note)
     : engine_(engine),
       run_(run),

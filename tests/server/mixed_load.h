@@ -46,6 +46,10 @@ static_assert(sizeof(LoadNote) == 64);
 inline constexpr uint64_t kLoadShapes = 3;
 IndexSpec LoadShape(uint64_t shape);
 
+// In a tight loop: whenever the load is cut off, something of it is under way. It builds "temp",
+// and "docs" while it is filled, before the load asks for it.
+Upkeep LoadUpkeep();
+
 class MixedLoad {
  public:
   using Note = std::function<void(const LoadNote&)>;

@@ -33,10 +33,7 @@ int Run(char** words) {
   EngineOptions options;
   options.data_dir = words[1];
   options.write_buffer_bytes = size_t{1} << 20;  // flushes and compactions
-  options.upkeep = {.pause = std::chrono::milliseconds(1),
-                    .repair_at = 0.02,
-                    .store_every = std::chrono::milliseconds(0),
-                    .store_share = 1};
+  options.upkeep = LoadUpkeep();
   options.log = [](Severity severity, absl::string_view text) {
     if (severity != Severity::kInfo) std::fprintf(stderr, "%s\n", std::string(text).c_str());
   };

@@ -126,6 +126,17 @@ class Scene {
   size_t notes_ = 0;  // of the journal, in state_
 };
 
+// Else a test that misspells a place would wait for ever.
+TEST(CrashPointsTest, RefusesUnknownPlaces) {
+  for (const char* place : {"build: no such thing", "", "build: swapped@0", "build: swapped@x"}) {
+    const TempDir dir;
+    setenv("NESTOR_CRASH_AT", place, 1);
+    NestordProcess child(CRASH_CHILD_PATH, {dir / "data", dir / "journal", "1", "1"}, dir / "log");
+    unsetenv("NESTOR_CRASH_AT");
+    EXPECT_EQ(child.Wait(), 2) << place;
+  }
+}
+
 TEST(CrashPointsTest, KillsLoseNothingAndLeaveNothing) {
   std::mt19937 random(11);
   auto scene = std::make_unique<Scene>();

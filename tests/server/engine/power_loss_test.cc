@@ -118,12 +118,7 @@ class PowerLossTest : public ::testing::Test {
     options.data_dir = dir_.path();
     options.env = env_.get();
     options.write_buffer_bytes = size_t{1} << 20;  // flushes and compactions
-    if (busy) {
-      options.upkeep = {.pause = std::chrono::milliseconds(1),
-                        .repair_at = 0.02,
-                        .store_every = std::chrono::milliseconds(0),
-                        .store_share = 1};
-    }
+    if (busy) options.upkeep = LoadUpkeep();
     return options;
   }
 
