@@ -26,8 +26,12 @@ absl::Status Engine::Rep::Open() {
   store.cache_bytes = options_.cache_bytes;
   store.write_buffer_bytes = options_.write_buffer_bytes;
   store.env = options_.env;
-  store.on_error = [log = options_.log](const absl::Status& status) {
-    log(Severity::kError, absl::StrCat("writes are refused: ", status.ToString()));
+  store.on_change = [log = options_.log](const absl::Status& status) {
+    if (status.ok()) {
+      log(Severity::kInfo, "writes are accepted again");
+    } else {
+      log(Severity::kError, absl::StrCat("writes are refused: ", status.ToString()));
+    }
   };
   absl::StatusOr<std::unique_ptr<Store>> opened = Store::Open(std::move(store));
   if (!opened.ok()) return opened.status();

@@ -33,6 +33,8 @@ rocksdb::DBOptions MakeDbOptions(const StoreOptions& options) {
   db.avoid_unnecessary_blocking_io =
       true;  // files are removed by background threads, not by readers
   db.keep_log_file_num = 5;
+  // The store flushes before it closes; only the write gate writes without the log.
+  db.avoid_flush_during_shutdown = true;
   db.write_buffer_manager =
       std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes);
   return db;

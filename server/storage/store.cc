@@ -107,12 +107,20 @@ absl::Status SortedFile::Put(absl::string_view key, absl::string_view value) {
 
 absl::Status Store::Write(Batch batch, bool sync) {
   if (!batch.status_.ok()) return batch.status_;
+  if (absl::Status no = rep_->gate_->status(); !no.ok()) return no;
   rocksdb::WriteOptions options;
   options.sync = sync;
-  return ToStatus("cannot write", rep_->db_->Write(options, batch.batch_.get()));
+  const rocksdb::Status status = rep_->db_->Write(options, batch.batch_.get());
+  if (!status.ok()) rep_->gate_->WriteFailed(status, batch.batch_->Count());
+  return ToStatus("cannot write", status);
 }
 
-absl::Status Store::SyncLog() { return ToStatus("cannot sync the log", rep_->db_->SyncWAL()); }
+absl::Status Store::SyncLog() {
+  if (absl::Status no = rep_->gate_->status(); !no.ok()) return no;
+  const rocksdb::Status status = rep_->db_->SyncWAL();
+  if (!status.ok()) rep_->gate_->WriteFailed(status, 0);
+  return ToStatus("cannot sync the log", status);
+}
 
 absl::StatusOr<std::optional<std::string>> Store::Get(Family family, absl::string_view key,
                                                       const StoreSnapshot* snapshot) const {
@@ -175,6 +183,7 @@ Scan Store::NewScan(Family family, absl::string_view begin, absl::string_view en
 }
 
 absl::StatusOr<std::unique_ptr<SortedFile>> Store::NewSortedFile(Family family) {
+  if (absl::Status no = rep_->gate_->status(); !no.ok()) return no;
   rocksdb::ColumnFamilyHandle* handle = rep_->handle(family);
   auto file = std::make_unique<SortedFile::Rep>(rep_->env_, rep_->db_->GetOptions(handle), handle);
   file->path = absl::StrCat(rep_->ingest_dir(), "/", rep_->next_file_.fetch_add(1), ".sst");
@@ -185,6 +194,7 @@ absl::StatusOr<std::unique_ptr<SortedFile>> Store::NewSortedFile(Family family) 
 
 absl::Status Store::Ingest(std::unique_ptr<SortedFile> file) {
   if (file->rep_->empty) return absl::OkStatus();
+  if (absl::Status no = rep_->gate_->status(); !no.ok()) return no;
   rocksdb::Status status = file->rep_->writer.Finish();
   if (!status.ok()) return ToStatus(absl::StrCat("cannot finish ", file->rep_->path), status);
   Pass(CrashPoint::kPostingsWritten);
@@ -203,7 +213,7 @@ absl::Status Store::DropFiles(Family family, absl::string_view begin, absl::stri
                                               /*include_end=*/false));
 }
 
-absl::Status Store::Health() const { return rep_->listener_->status(); }
+absl::Status Store::Health() const { return rep_->gate_->status(); }
 
 StoreSizes Store::Sizes() const {
   StoreSizes sizes;

@@ -35,8 +35,8 @@ struct StoreOptions {
   size_t cache_bytes = size_t{128} << 20;
   size_t write_buffer_bytes = size_t{256} << 20;
   rocksdb::Env* env = nullptr;  // null: the real one
-  // Told once when a disk error makes RocksDB refuse writes, from one of its threads.
-  std::function<void(const absl::Status&)> on_error;
+  // Told when writes stop, and why, and with OK when they go on; from any thread.
+  std::function<void(const absl::Status&)> on_change;
 };
 
 class Store;
@@ -160,7 +160,8 @@ class Store {
   // compaction.
   absl::Status DropFiles(Family family, absl::string_view begin, absl::string_view end);
 
-  // OK while writes are accepted.
+  // OK while writes are accepted. They are refused after an error of the disk: of a full one until
+  // there is room again (write_gate.h), else until a restart.
   absl::Status Health() const;
   StoreSizes Sizes() const;
   uint64_t ApproximateBytes(Family family, absl::string_view begin, absl::string_view end) const;

@@ -17,6 +17,7 @@ absl::Status Store::Rep::Lock() {
   const std::string path = absl::StrCat(options_.data_dir, "/LOCK");
   rocksdb::FileLock* lock = nullptr;
   const rocksdb::Status status = env_->LockFile(path, &lock);
+  if (status.IsNoSpace()) return ToStatus(absl::StrCat("cannot make ", path), status);
   if (!status.ok()) {
     return absl::FailedPreconditionError(
         absl::StrCat("cannot lock data directory ", options_.data_dir,
@@ -75,7 +76,7 @@ absl::Status Store::Rep::Open() {
   if (absl::Status status = RefuseUnknownFamilies(); !status.ok()) return status;
 
   rocksdb::DBOptions options = MakeDbOptions(options_);
-  options.listeners.push_back(listener_);
+  options.listeners.push_back(gate_);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (int i = 0; i < kFamilies; ++i) {
     const Family family = static_cast<Family>(i);
@@ -101,6 +102,7 @@ absl::Status Store::Rep::Open() {
     return absl::FailedPreconditionError(
         absl::StrCat("cannot make directory ", ingest_dir(), ": ", error.message()));
   }
+  gate_->Start(db_.get(), default_handle_);
   return absl::OkStatus();
 }
 
@@ -133,9 +135,10 @@ absl::Status Store::Rep::CheckFormat() {
 
 absl::Status Store::Rep::Close() {
   absl::Status result;
+  gate_->Stop();
   if (db_ != nullptr) {
     // Best effort: what is not flushed is in the log.
-    if (listener_->status().ok()) {
+    if (gate_->status().ok()) {
       rocksdb::FlushOptions flush;
       for (rocksdb::ColumnFamilyHandle* handle : handles_) {
         if (handle == nullptr) continue;

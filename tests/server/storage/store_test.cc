@@ -240,7 +240,7 @@ TEST_F(StoreTest, FailedWriteShowsNothing) {
   std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(fs);
   options_.env = env.get();
   absl::Status told;
-  options_.on_error = [&](const absl::Status& status) { told = status; };
+  options_.on_change = [&](const absl::Status& status) { told = status; };
   std::unique_ptr<Store> store = OpenOrDie(options_);
   ASSERT_TRUE(Put(store.get(), Family::kPoints, "a", "1").ok());
   fs->FailLogAppends(true);
