@@ -13,6 +13,8 @@ namespace {
 
 // Never given out: it ends the range of all uids.
 constexpr uint32_t kNoUid = 0xffffffffu;
+// Bytes of deleted collections, approximate (to a few blocks), without blobs.
+constexpr uint64_t kWorthCompacting = 64 << 10;
 
 absl::Status NoCollection(absl::string_view name) {
   return absl::NotFoundError(absl::StrCat("no collection \"", name, "\""));
@@ -86,6 +88,15 @@ absl::Status Engine::Rep::LoadCollections() {
     if (key->kind == MetaKind::kCollection) records.emplace_back(key->uid, scan.value());
   }
   if (!scan.status().ok()) return scan.status();
+  // Deleted, and not all of their space had come back.
+  uint32_t gap = 1;
+  for (size_t i = 0; i <= records.size(); ++i) {
+    const uint32_t uid = i < records.size() ? records[i].first : next_uid_;
+    if (gap < uid && store_->ApproximateBytes(UidBegin(gap), UidBegin(uid)) >= kWorthCompacting) {
+      store_->CompactSoon(UidBegin(gap), UidBegin(uid));
+    }
+    gap = uid + 1;
+  }
   for (const auto& [uid, record] : records) {
     if (absl::Status status = LoadOne(uid, record); !status.ok()) return status;
   }
@@ -201,10 +212,12 @@ absl::Status Engine::Rep::Delete(absl::string_view name) {
     return status;
   }
   Pass(CrashPoint::kRangesDeleted);
-  // Space comes back now rather than with compaction; not worth an error.
-  store_->DropFiles(Family::kPoints, UidBegin(collection->uid()), UidBegin(collection->uid() + 1))
-      .IgnoreError();
+  // Not worth an error: what stays is compacted away.
+  const std::string begin = UidBegin(collection->uid());
+  const std::string end = UidBegin(collection->uid() + 1);
+  store_->DropFiles(begin, end).IgnoreError();
   Pass(CrashPoint::kFilesDropped);
+  store_->CompactSoon(begin, end);
   MutexLock lock(&mutex_);
   entries_.erase(entries_.find(name));
   return absl::OkStatus();

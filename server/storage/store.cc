@@ -205,12 +205,19 @@ absl::Status Store::Ingest(std::unique_ptr<SortedFile> file) {
   return ToStatus(absl::StrCat("cannot ingest ", file->rep_->path), status);
 }
 
-absl::Status Store::DropFiles(Family family, absl::string_view begin, absl::string_view end) {
+absl::Status Store::DropFiles(absl::string_view begin, absl::string_view end) {
   const rocksdb::Slice first = ToSlice(begin);
   const rocksdb::Slice last = ToSlice(end);
-  return ToStatus("cannot drop files",
-                  rocksdb::DeleteFilesInRange(rep_->db_.get(), rep_->handle(family), &first, &last,
-                                              /*include_end=*/false));
+  for (rocksdb::ColumnFamilyHandle* handle : rep_->handles_) {
+    const rocksdb::Status status =
+        rocksdb::DeleteFilesInRange(rep_->db_.get(), handle, &first, &last, /*include_end=*/false);
+    if (!status.ok()) return ToStatus("cannot drop files", status);
+  }
+  return absl::OkStatus();
+}
+
+void Store::CompactSoon(absl::string_view begin, absl::string_view end) {
+  rep_->compactor_.Add(std::string(begin), std::string(end));
 }
 
 absl::Status Store::Health() const { return rep_->gate_->status(); }
@@ -244,6 +251,12 @@ uint64_t Store::ApproximateBytes(Family family, absl::string_view begin,
   if (!rep_->db_->GetApproximateSizes(options, rep_->handle(family), &range, 1, &bytes).ok()) {
     return 0;
   }
+  return bytes;
+}
+
+uint64_t Store::ApproximateBytes(absl::string_view begin, absl::string_view end) const {
+  uint64_t bytes = 0;
+  for (int i = 0; i < kFamilies; ++i) bytes += ApproximateBytes(static_cast<Family>(i), begin, end);
   return bytes;
 }
 

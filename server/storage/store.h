@@ -156,15 +156,20 @@ class Store {
   // Keys of the file must not exist in the family yet. Durable on return.
   absl::Status Ingest(std::unique_ptr<SortedFile> file);
 
-  // Gives back the files that lie wholly inside a range that was deleted, without waiting for
-  // compaction.
-  absl::Status DropFiles(Family family, absl::string_view begin, absl::string_view end);
+  // Right after a range was deleted from all families: gives back the files that lie wholly inside
+  // it, without waiting for compaction.
+  absl::Status DropFiles(absl::string_view begin, absl::string_view end);
+  // Rewrites what else of a range is in files, soon and in the background, so that what was deleted
+  // gives its space back.
+  void CompactSoon(absl::string_view begin, absl::string_view end);
 
   // OK while writes are accepted. They are refused after an error of the disk: of a full one until
   // there is room again (write_gate.h), else until a restart.
   absl::Status Health() const;
   StoreSizes Sizes() const;
   uint64_t ApproximateBytes(Family family, absl::string_view begin, absl::string_view end) const;
+  // .. of all families.
+  uint64_t ApproximateBytes(absl::string_view begin, absl::string_view end) const;
 
  private:
   friend class Batch;

@@ -103,6 +103,7 @@ absl::Status Store::Rep::Open() {
         absl::StrCat("cannot make directory ", ingest_dir(), ": ", error.message()));
   }
   gate_->Start(db_.get(), default_handle_);
+  compactor_.Start(db_.get(), {handles_.begin(), handles_.end()});
   return absl::OkStatus();
 }
 
@@ -135,16 +136,17 @@ absl::Status Store::Rep::CheckFormat() {
 
 absl::Status Store::Rep::Close() {
   absl::Status result;
+  compactor_.Stop();
   gate_->Stop();
   if (db_ != nullptr) {
-    // Best effort: what is not flushed is in the log.
-    if (gate_->status().ok()) {
-      rocksdb::FlushOptions flush;
-      for (rocksdb::ColumnFamilyHandle* handle : handles_) {
-        if (handle == nullptr) continue;
-        const rocksdb::Status status = db_->Flush(flush, handle);
-        if (!status.ok()) result.Update(ToStatus("cannot flush", status));
-      }
+    // Best effort: what is not flushed is in the log. Of a shut gate, the reason is worth more than
+    // what it leads to here.
+    result = gate_->status();
+    const bool flush = result.ok();
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+      if (handle == nullptr || !flush) continue;
+      const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), handle);
+      if (!status.ok()) result.Update(ToStatus("cannot flush", status));
     }
     Pass(CrashPoint::kFlushed);
     rocksdb::CancelAllBackgroundWork(db_.get(), true);

@@ -15,6 +15,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
+#include "server/storage/compactor.h"
 #include "server/storage/store.h"
 #include "server/storage/write_gate.h"
 
@@ -54,6 +55,7 @@ class Store::Rep {
   rocksdb::Env* const env_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<WriteGate> gate_;
+  Compactor compactor_;
   rocksdb::FileLock* lock_ = nullptr;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_handle_ = nullptr;
