@@ -20,7 +20,8 @@ rocksdb::DBOptions MakeDbOptions(const StoreOptions& options) {
   // The default (point in time) opens a log with a flipped bit as if everything after it had never
   // been written. This one refuses it, and still accepts the torn tail that a crash leaves.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  db.track_and_verify_wals_in_manifest = true;
+  // No track_and_verify_wals_in_manifest: with it a write can fail after it reached the memtables,
+  // and a switch of memtables can fail half-way (log_file_system.h), where the disk is full.
   db.write_dbid_to_manifest = true;
   // VerifyFileChecksums covers blob files, VerifyChecksum does not.
   db.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();

@@ -111,14 +111,14 @@ absl::Status Store::Write(Batch batch, bool sync) {
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = rep_->db_->Write(options, batch.batch_.get());
-  if (!status.ok()) rep_->gate_->WriteFailed(status, batch.batch_->Count());
+  if (!status.ok()) rep_->gate_->WriteFailed(status);
   return ToStatus("cannot write", status);
 }
 
 absl::Status Store::SyncLog() {
   if (absl::Status no = rep_->gate_->status(); !no.ok()) return no;
   const rocksdb::Status status = rep_->db_->SyncWAL();
-  if (!status.ok()) rep_->gate_->WriteFailed(status, 0);
+  if (!status.ok()) rep_->gate_->WriteFailed(status);
   return ToStatus("cannot sync the log", status);
 }
 

@@ -76,6 +76,7 @@ absl::Status Store::Rep::Open() {
   if (absl::Status status = RefuseUnknownFamilies(); !status.ok()) return status;
 
   rocksdb::DBOptions options = MakeDbOptions(options_);
+  options.env = db_env_.get();
   options.listeners.push_back(gate_);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (int i = 0; i < kFamilies; ++i) {

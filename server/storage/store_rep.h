@@ -16,6 +16,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "server/storage/compactor.h"
+#include "server/storage/log_file_system.h"
 #include "server/storage/store.h"
 #include "server/storage/write_gate.h"
 
@@ -36,6 +37,7 @@ class Store::Rep {
   explicit Rep(StoreOptions options)
       : options_(std::move(options)),
         env_(options_.env != nullptr ? options_.env : rocksdb::Env::Default()),
+        db_env_(rocksdb::NewCompositeEnv(std::make_shared<LogFileSystem>(env_->GetFileSystem()))),
         cache_(rocksdb::NewLRUCache(options_.cache_bytes, -1, false, 0.5)),
         gate_(std::make_shared<WriteGate>(options_.on_change)) {}
 
@@ -53,6 +55,7 @@ class Store::Rep {
 
   const StoreOptions options_;
   rocksdb::Env* const env_;
+  const std::unique_ptr<rocksdb::Env> db_env_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<WriteGate> gate_;
   Compactor compactor_;

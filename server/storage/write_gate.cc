@@ -1,6 +1,5 @@
 #include "server/storage/write_gate.h"
 
-#include "rocksdb/write_batch.h"
 #include "server/storage/store_rep.h"
 
 namespace nestor {
@@ -15,7 +14,7 @@ constexpr char kKey[] = "write gate";
 void WriteGate::Start(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* spare_family) {
   db_ = db;
   spare_family_ = spare_family;
-  FillMemtable(1);
+  FillMemtable();
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -36,35 +35,17 @@ absl::Status WriteGate::status() const {
 
 // Mostly the listener was told before. Not where the error met the end of a recovery: then the
 // news of both may come in the wrong order.
-void WriteGate::WriteFailed(const rocksdb::Status& error, uint64_t changes) {
-  {
-    MutexLock lock(&mutex_);
-    failed_changes_ += changes;
-  }
+void WriteGate::WriteFailed(const rocksdb::Status& error) {
   if (error.IsIOError() || error.IsCorruption()) Shut(error);
 }
 
 void WriteGate::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
   if (error == nullptr || error->ok()) return;
-  const rocksdb::Status met = *error;
-  // No new log could be made. RocksDB gives up for good here, for fear of what its buffer of the
-  // old log may hold; but every write of ours leaves that empty. So this is no error to it: the
-  // write goes to the old log, and the gate lets no more of them in until there is a new one. In
-  // the midst of a recovery, that has to fail and is repeated.
-  if (reason == rocksdb::BackgroundErrorReason::kMemTable && met.IsNoSpace()) {
-    {
-      MutexLock lock(&mutex_);
-      needs_log_ = true;
-      *error = recovering_ ? rocksdb::Status(met, Severity::kHardError) : rocksdb::Status::OK();
-    }
-    Shut(rocksdb::Status(met, Severity::kHardError));
-    return;
-  }
   // RocksDB repeats a failed compaction by itself, and takes writes meanwhile.
-  const bool writes_go_on = met.severity() == Severity::kSoftError ||
+  const bool writes_go_on = error->severity() == Severity::kSoftError ||
                             (reason == rocksdb::BackgroundErrorReason::kCompaction &&
-                             met.severity() == Severity::kNoError);
-  if (!writes_go_on) Shut(met);
+                             error->severity() == Severity::kNoError);
+  if (!writes_go_on) Shut(*error);
 }
 
 void WriteGate::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool*) {
@@ -76,7 +57,6 @@ void WriteGate::OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& i
   if (!info.new_bg_error.ok()) return;
   MutexLock lock(&mutex_);
   recovering_ = false;
-  needs_log_ = false;  // each recovery makes one
 }
 
 void WriteGate::OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo& info) {
@@ -122,7 +102,7 @@ void WriteGate::Run() {
     if (full) {
       GoOn();
     } else {
-      FillMemtable(1);
+      FillMemtable();
     }
   }
 }
@@ -130,40 +110,24 @@ void WriteGate::Run() {
 // A recovery replaces the log, which a failed write has spoilt, but only together with a memtable
 // that holds something; and RocksDB aborts the process where it meets that log again. Right after
 // an open or a flush of everything all of them may be empty; so one always holds this.
-void WriteGate::FillMemtable(uint64_t changes) {
+void WriteGate::FillMemtable() {
   rocksdb::WriteOptions options;
   options.disableWAL = true;
-  rocksdb::WriteBatch batch;
-  for (uint64_t i = 0; i < changes; ++i) {
-    batch.Delete(spare_family_, kKey).PermitUncheckedError();
-  }
-  db_->Write(options, &batch).PermitUncheckedError();
+  db_->Delete(options, spare_family_, kKey).PermitUncheckedError();
 }
 
 void WriteGate::GoOn() {
   uint64_t errors = 0;
-  uint64_t failed_changes = 0;
-  bool needs_log = false;
   {
     MutexLock lock(&mutex_);
     errors = errors_;
-    failed_changes = failed_changes_;
-    needs_log = needs_log_;
-    needs_log_ = false;
   }
-  // A write that fails after it reached the memtables (its log was synced, and the MANIFEST could
-  // not be told) leaves its changes there under sequence numbers that RocksDB gives out again. So
-  // as many are used up before anyone else gets one; then it is found as one whose sync failed.
-  FillMemtable(failed_changes + 1);
-  if (needs_log) {
-    if (!db_->Flush(rocksdb::FlushOptions(), spare_family_).ok()) return;
-    FillMemtable(1);
-  }
+  FillMemtable();
   rocksdb::WriteOptions sync;
   sync.sync = true;
   const rocksdb::Status written = db_->Delete(sync, spare_family_, kKey);
   if (!written.ok()) {
-    WriteFailed(written, 1);
+    WriteFailed(written);
     return;
   }
   {
@@ -171,7 +135,6 @@ void WriteGate::GoOn() {
     if (state_ != State::kFull || errors_ != errors || recovering_) return;
     state_ = State::kOpen;
     status_ = absl::OkStatus();
-    failed_changes_ -= failed_changes;
     open_.store(true, std::memory_order_release);
   }
   if (on_change_) on_change_(absl::OkStatus());

@@ -35,8 +35,8 @@ class WriteGate : public rocksdb::EventListener {
 
   // OK while writes are accepted.
   absl::Status status() const;
-  // A write of so many changes failed with this.
-  void WriteFailed(const rocksdb::Status& error, uint64_t changes);
+  // A write of the database failed with this.
+  void WriteFailed(const rocksdb::Status& error);
 
   // --- rocksdb::EventListener ---
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
@@ -51,7 +51,7 @@ class WriteGate : public rocksdb::EventListener {
   void Shut(const rocksdb::Status& error);
   void Run();
   void GoOn();
-  void FillMemtable(uint64_t changes);
+  void FillMemtable();
 
   const OnChange on_change_;
   rocksdb::DB* db_ = nullptr;  // from Start on
@@ -63,9 +63,7 @@ class WriteGate : public rocksdb::EventListener {
   State state_ ABSL_GUARDED_BY(mutex_) = State::kOpen;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   uint64_t errors_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t failed_changes_ ABSL_GUARDED_BY(mutex_) = 0;  // since writes stopped
-  bool recovering_ ABSL_GUARDED_BY(mutex_) = false;      // RocksDB is
-  bool needs_log_ ABSL_GUARDED_BY(mutex_) = false;       // the next one could not be made
+  bool recovering_ ABSL_GUARDED_BY(mutex_) = false;  // RocksDB is
   bool memtable_taken_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -172,11 +172,9 @@ const Place kPlaces[] = {
           }},
     Place{"flush",
           [](Operation, const std::string& name) { return IsTable(name) && !InCompaction(); }},
-    Place{"manifest",
-          [](Operation op, const std::string& name) {
+    Place{"manifest", [](Operation op, const std::string& name) {
             return op == Operation::kAppend && IsManifest(name);
-          },
-          true}};
+          }}};
 
 // In all places at once: the tests wait for RocksDB, which looks every 5 s.
 template <typename Scene>

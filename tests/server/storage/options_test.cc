@@ -32,7 +32,7 @@ TEST(StorageOptionsTest, AsStored) {
   EXPECT_EQ(db.recycle_log_file_num, 0u) << "its records would look damaged to ScanLogFile";
   EXPECT_EQ(db.wal_compression, rocksdb::kNoCompression) << "likewise";
   EXPECT_TRUE(db.paranoid_checks);
-  EXPECT_TRUE(db.track_and_verify_wals_in_manifest);
+  EXPECT_FALSE(db.track_and_verify_wals_in_manifest);
   EXPECT_TRUE(db.verify_sst_unique_id_in_manifest);
   EXPECT_FALSE(db.manual_wal_flush);
   EXPECT_FALSE(db.unordered_write);
