@@ -160,8 +160,8 @@ class Script {
     spec.name = name;
     if (name == "a") spec.index.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 32};
     const absl::Status status = engine_->CreateCollection(spec).status();
-    // After a restart it may be there although its creation failed.
-    if (status.code() == absl::StatusCode::kAlreadyExists && unsure_.contains(name)) return;
+    // Where it could not be deleted.
+    if (status.code() == absl::StatusCode::kAlreadyExists && models_.contains(name)) return;
     if (Fine(status)) {
       models_.try_emplace(name);
       unsure_.erase(name);
