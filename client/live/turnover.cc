@@ -205,9 +205,10 @@ class Comparison {
 
 absl::Status MeasureTurnovers(Metric metric, uint32_t dim, const std::vector<float>& base,
                               const std::vector<float>& queries, std::span<const uint32_t> order) {
-  std::printf("%d turnovers of %zu rows x %u in the order of a clustering; %zu queries, the median "
-              "of %d alternating pairs\n",
-              kTurnovers, order.size(), dim, queries.size() / dim, kPairs);
+  std::printf(
+      "%d turnovers of %zu rows x %u in the order of a clustering; %zu queries, the median "
+      "of %d alternating pairs\n",
+      kTurnovers, order.size(), dim, queries.size() / dim, kPairs);
   Comparison comparison(metric, dim, base, queries);
   for (const Kind& kind : kKinds) {
     if (absl::Status s = comparison.Run(kind, order); !s.ok()) return s;

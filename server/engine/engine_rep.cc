@@ -28,6 +28,7 @@ absl::Status Engine::Rep::Open() {
   store.cache_bytes = options_.cache_bytes;
   store.write_buffer_bytes = options_.write_buffer_bytes;
   store.env = options_.env;
+  store.compact_after = options_.compact_after;
   store.on_change = [log = options_.log](const absl::Status& status) {
     if (status.ok()) {
       log(Severity::kInfo, "writes are accepted again");

@@ -1,5 +1,8 @@
 #include "server/storage/compactor.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "rocksdb/options.h"
 
 namespace nestor {
@@ -24,7 +27,7 @@ void Compactor::Stop() {
 
 void Compactor::Add(std::string begin, std::string end) {
   MutexLock lock(&mutex_);
-  ranges_.emplace_back(std::move(begin), std::move(end));
+  ranges_.push_back({std::move(begin), std::move(end), std::chrono::steady_clock::now() + delay_});
   changed_.NotifyOne();
 }
 
@@ -33,23 +36,29 @@ void Compactor::Run() {
     Range range;
     {
       MutexLock lock(&mutex_);
-      while (ranges_.empty() && !stopping_) changed_.Wait(&mutex_);
+      while (!stopping_ &&
+             (ranges_.empty() || std::chrono::steady_clock::now() < ranges_.front().due)) {
+        if (ranges_.empty()) {
+          changed_.Wait(&mutex_);
+        } else {
+          changed_.WaitUntil(&mutex_, ranges_.front().due);
+        }
+      }
       if (stopping_) return;
       range = std::move(ranges_.front());
       ranges_.pop_front();
     }
     if (Compact(range)) continue;
-    const auto due = std::chrono::steady_clock::now() + kPauseAfterFailure;
     MutexLock lock(&mutex_);
+    range.due = std::chrono::steady_clock::now() +
+                std::max<std::chrono::milliseconds>(delay_, kPauseAfterFailure);
     ranges_.push_back(std::move(range));
-    while (!stopping_ && changed_.WaitUntil(&mutex_, due)) {
-    }
   }
 }
 
 bool Compactor::Compact(const Range& range) const {
-  const rocksdb::Slice begin = range.first;
-  const rocksdb::Slice end = range.second;
+  const rocksdb::Slice begin = range.begin;
+  const rocksdb::Slice end = range.end;
   bool all = true;
   for (rocksdb::ColumnFamilyHandle* family : families_) {
     rocksdb::CompactRangeOptions options;

@@ -7,6 +7,7 @@
 #ifndef NESTOR_SERVER_STORAGE_STORE_H_
 #define NESTOR_SERVER_STORAGE_STORE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,7 +35,8 @@ struct StoreOptions {
   std::string data_dir;  // made if absent, parents too
   size_t cache_bytes = size_t{128} << 20;
   size_t write_buffer_bytes = size_t{256} << 20;
-  rocksdb::Env* env = nullptr;  // null: the real one
+  rocksdb::Env* env = nullptr;                      // null: the real one
+  std::chrono::milliseconds compact_after{10'000};  // CompactSoon
   // Told when writes stop, and why, and with OK when they go on; from any thread.
   std::function<void(const absl::Status&)> on_change;
 };

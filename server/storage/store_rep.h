@@ -58,7 +58,7 @@ class Store::Rep {
   const std::unique_ptr<rocksdb::Env> db_env_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<WriteGate> gate_;
-  Compactor compactor_;
+  Compactor compactor_{options_.compact_after};
   rocksdb::FileLock* lock_ = nullptr;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_handle_ = nullptr;

@@ -28,6 +28,7 @@ class DiskSpaceTest : public ::testing::Test {
   DiskSpaceTest() : keep_(Spec("keep")), drop_(Spec("drop")) {
     options_.data_dir = dir_.path();
     options_.write_buffer_bytes = 4 << 20;
+    options_.compact_after = std::chrono::milliseconds(10);
     engine_ = OpenOrDie(options_);
     EXPECT_TRUE(engine_->CreateCollection(keep_.spec()).ok());
     keep_.Upsert(engine_.get(), 0, 500, 1);
