@@ -29,11 +29,6 @@ absl::Status ToStatus(absl::string_view action, const rocksdb::Status& status) {
 
 // --- Batch ---
 
-// So many keys of a range are deleted one by one. A range deletion slows every later scan across it
-// until it is compacted away; and where a compaction that has met one breaks off, by an error of
-// the disk or a shutdown, RocksDB 7.8 may fail an assertion, which Debian's build has on.
-constexpr size_t kFewKeys = 20'000;
-
 Batch::Batch(Store* store)
     : store_(store), batch_(std::make_unique<rocksdb::WriteBatch>(0, 0, 8, 0)) {}
 Batch::Batch(Batch&&) noexcept = default;
@@ -58,22 +53,8 @@ void Batch::Delete(Family family, absl::string_view key) {
 }
 
 void Batch::DeleteRange(Family family, absl::string_view begin, absl::string_view end) {
-  rocksdb::ColumnFamilyHandle* handle = store_->rep_->handle(family);
-  const rocksdb::Slice upper = ToSlice(end);
-  rocksdb::ReadOptions options;
-  options.iterate_upper_bound = &upper;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> keys(store_->rep_->db_->NewIterator(options, handle));
-  size_t count = 0;
-  for (keys->Seek(ToSlice(begin)); keys->Valid() && count <= kFewKeys; keys->Next()) ++count;
-  if (!keys->status().ok() || count > kFewKeys) {
-    status_.Update(ToStatus("delete range", batch_->DeleteRange(handle, ToSlice(begin), upper)));
-    return;
-  }
-  for (keys->Seek(ToSlice(begin)); keys->Valid(); keys->Next()) {
-    status_.Update(ToStatus("delete", batch_->Delete(handle, keys->key())));
-  }
-  status_.Update(ToStatus("delete", keys->status()));
+  status_.Update(ToStatus("delete range", batch_->DeleteRange(store_->rep_->handle(family),
+                                                              ToSlice(begin), ToSlice(end))));
 }
 
 bool Batch::empty() const { return batch_->Count() == 0; }

@@ -54,7 +54,7 @@ class Batch {
   // The value is header + body.
   void Put(Family family, absl::string_view key, absl::string_view header, absl::string_view body);
   void Delete(Family family, absl::string_view key);
-  // What is in [begin, end) now, and, of a large range, what will be when the batch is written.
+  // [begin, end)
   void DeleteRange(Family family, absl::string_view begin, absl::string_view end);
 
   bool empty() const;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # power_loss.sh POWER_LOSS_TEST: runs it, and once or twice more where RocksDB ended the process. A disk that fails under
 # it, which is how the test takes the power away, can meet an assertion of RocksDB 7.8, which Debian's build has on (seen
-# once in some 140 power losses). That is a crash like another, but this process is not there any more to go on from it.
+# once in some 100 power losses). That is a crash like another, but this process is not there any more to go on from it.
 set -u
 for try in 1 2 3; do
   output=$("$1" 2>&1)
