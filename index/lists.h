@@ -68,7 +68,7 @@ class Lists {
   void Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, const RowCode& code,
             const double* squares) const;
 
-  // Rows that the list has room for now.
+  // Rows, of all runs of the list together.
   uint32_t capacity(uint32_t list) const { return heads_[list].capacity; }
 
   // Gives the list new runs, with the places that `keep` names only, in the same order; `moved`

@@ -20,9 +20,8 @@ class Compactor {
   // After a compaction that failed, on a full disk say.
   static constexpr std::chrono::seconds kPauseAfterFailure{10};
 
-  // `delay`: from Add to the compaction. An error of the disk at the first key of a compaction's
-  // output aborts a RocksDB 7.8 that was built with its assertions, as Debian's is: so not at once,
-  // when a failing disk or a shutdown may have been why something was deleted.
+  // `delay`: from Add to the compaction, so that a few deletions in a row are not compacted one by
+  // one, nor beside a shutdown that follows.
   explicit Compactor(std::chrono::milliseconds delay) : delay_(delay) {}
   ~Compactor() { Stop(); }
 

@@ -2,8 +2,7 @@
 //
 // - A log that cannot be made is an error of the first write to it, not of the making: RocksDB
 // takes
-//   that for fatal, and aborts the process at its next switch of memtables if range deletions lie
-//   in one.
+//   that for fatal, and aborts at its next switch of memtables if range deletions lie in one.
 // - A record whose write or sync failed is torn off. Its write was refused; but a recovery flushes
 //   one family after the other, and a restart amid it would replay the record for the families that
 //   are left, and so half of it.
