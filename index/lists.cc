@@ -16,11 +16,23 @@ constexpr uint32_t kMaxAppendedRows = 4096;
 constexpr uint32_t kMaxRunRows = Place::kMaxPositions;
 constexpr size_t kSequenceBytes = 2 * sizeof(std::atomic<uint64_t>);
 
+// Whole lines, so that the next run's arrays start on one.
+size_t MarkBytes(uint32_t capacity) {
+  return (capacity / kBlockRows * sizeof(uint16_t) + 63) / 64 * 64;
+}
+
 uint32_t RoundUpBlock(uint32_t rows) {
   return static_cast<uint32_t>((rows + kBlockRows - 1) / kBlockRows * kBlockRows);
 }
 
 }  // namespace
+
+void Run::MarkDead(uint32_t position, uint64_t seq) {
+  dead[position].store(seq, std::memory_order_release);
+  marks[position / kBlockRows].fetch_or(static_cast<uint16_t>(1 << position % kBlockRows),
+                                        std::memory_order_release);
+  dead_count.fetch_add(1, std::memory_order_release);
+}
 
 Lists::Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric,
              bool keep_shell)
@@ -46,7 +58,7 @@ size_t Lists::StreamBytes(uint32_t capacity) const {
   const size_t blocks = capacity / kBlockRows;
   // 16 floats are a line, so every array starts on one.
   return blocks * block_bytes_ + capacity * sizeof(float) * (1 + aux_dims_) +
-         capacity * sizeof(uint32_t);
+         capacity * sizeof(uint32_t) + MarkBytes(capacity);
 }
 
 size_t Lists::Lay(Run* run, uint32_t capacity, std::byte* stream, std::byte* sequences) const {
@@ -60,6 +72,8 @@ size_t Lists::Lay(Run* run, uint32_t capacity, std::byte* stream, std::byte* seq
   p += aux_dims_ * capacity * sizeof(float);
   run->slots = reinterpret_cast<uint32_t*>(p);
   p += capacity * sizeof(uint32_t);
+  run->marks = reinterpret_cast<std::atomic<uint16_t>*>(p);
+  p += MarkBytes(capacity);
   run->born = reinterpret_cast<std::atomic<uint64_t>*>(sequences);
   run->dead = run->born + capacity;
   return static_cast<size_t>(p - stream);
@@ -152,7 +166,8 @@ void Lists::Rewrite(uint32_t list, uint64_t ticket,
       if (room == 0) {
         room = std::min(kept, kMaxRunRows);
         kept -= room;
-        Link(&next, NewRun(RoundUpBlock(room)));
+        // With room for the next ones: a scan pays for each run of a chain.
+        Link(&next, NewRun(std::min(RoundUpBlock(room + room / 8), kMaxRunRows)));
       }
       Run* to = next.last;
       const uint32_t at = to->count.load(std::memory_order_relaxed);
@@ -186,7 +201,7 @@ void Lists::CopyRow(const Run& from, uint32_t position, Run* to, uint32_t at) co
   const uint64_t dead = from.dead[position].load(std::memory_order_relaxed);
   to->born[at].store(born, std::memory_order_relaxed);
   to->dead[at].store(dead, std::memory_order_relaxed);
-  if (dead != kNeverDead) to->dead_count.fetch_add(1, std::memory_order_relaxed);
+  if (dead != kNeverDead) to->MarkDead(at, dead);
   to->max_born.store(std::max(born, to->max_born.load(std::memory_order_relaxed)),
                      std::memory_order_relaxed);
 }

@@ -15,6 +15,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "index/base/pages.h"
+#include "index/kernels/kernels.h"
 #include "index/schema.h"
 #include "index/shells.h"
 
@@ -25,13 +26,15 @@ struct FreeAligned {
 };
 
 // Arrays of `capacity` rows (a multiple of 16). The interleaved first shell, scales and aux are
-// read by every scan; slots and sequences only for rows that pass the threshold.
-struct Run {
+// read by every scan; slots only for rows that pass the threshold, sequences only where max_born
+// and the marks of the dead leave it open whether such a row is visible.
+struct alignas(64) Run {
   uint32_t capacity = 0;
   std::byte* shell = nullptr;  // capacity / 16 blocks of ShellLayout::block_bytes()
   float* scales = nullptr;     // of the first shell
   float* aux = nullptr;  // [nesting dims up to the first shell's end][capacity]; null under DOT
   uint32_t* slots = nullptr;
+  std::atomic<uint16_t>* marks = nullptr;  // a bit a row that has died, a word a block
   std::atomic<uint64_t>* born = nullptr;
   std::atomic<uint64_t>* dead = nullptr;
   std::atomic<uint32_t> count{0};
@@ -40,6 +43,19 @@ struct Run {
   std::atomic<uint32_t> dead_count{0};
   std::atomic<Run*> next{nullptr};
   std::unique_ptr<std::byte, FreeAligned> memory;  // null: a part of what Reserve took
+
+  // The writer's. A reader whose snapshot holds the death sees it.
+  void MarkDead(uint32_t position, uint64_t seq);
+  // Whether a reader of this snapshot sees the row, of a position below the count that it took.
+  bool Visible(uint32_t position, uint64_t snapshot) const {
+    if (max_born.load(std::memory_order_relaxed) > snapshot &&
+        born[position].load(std::memory_order_acquire) > snapshot) {
+      return false;
+    }
+    const uint16_t mark = marks[position / kBlockRows].load(std::memory_order_acquire);
+    return (mark >> position % kBlockRows & 1) == 0 ||
+           snapshot < dead[position].load(std::memory_order_acquire);
+  }
 };
 
 class Lists {
@@ -53,6 +69,12 @@ class Lists {
   uint32_t size() const { return static_cast<uint32_t>(heads_.size()); }
   const Run* First(uint32_t list) const {
     return heads_[list].first.load(std::memory_order_acquire);
+  }
+  // The list's first run, without what it points to.
+  void Prefetch(uint32_t list) const {
+    const auto* run = reinterpret_cast<const std::byte*>(First(list));
+    __builtin_prefetch(run);
+    __builtin_prefetch(run + 64);
   }
   Run* First(uint32_t list) { return heads_[list].first.load(std::memory_order_acquire); }
 

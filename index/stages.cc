@@ -1,6 +1,7 @@
 #include "index/stages.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -104,6 +105,21 @@ void ScanChunk(const SearchContext& context, const Run& run, uint32_t first, uin
   }
 }
 
+// Sums that no threshold lets pass, for the rows of a chunk that are dead at the snapshot: cheaper
+// than to ask of each row that passes.
+void DropDead(const Run& run, uint32_t first, uint32_t rows, uint64_t snapshot, float* sums) {
+  for (uint32_t block = 0; block < rows; block += kBlockRows) {
+    uint32_t marks = run.marks[(first + block) / kBlockRows].load(std::memory_order_acquire);
+    for (; marks != 0; marks &= marks - 1) {
+      const uint32_t i = block + static_cast<uint32_t>(std::countr_zero(marks));
+      // The mark of a row behind the rows of this chunk falls on nothing.
+      if (run.dead[first + i].load(std::memory_order_acquire) <= snapshot) {
+        sums[i] = -std::numeric_limits<float>::infinity();
+      }
+    }
+  }
+}
+
 }  // namespace
 
 StopPoll::StopPoll(const SearchQuery& query)
@@ -144,15 +160,19 @@ absl::Status Scan(const SearchContext& context, std::span<const uint32_t> lists,
   uint32_t visible[kChunkRows];
   uint64_t rows_seen = 0;
   StopPoll poll(context.query);
-  for (uint32_t list : lists) {
+  for (size_t l = 0; l < lists.size(); ++l) {
     if (absl::Status s = poll.Check(); !s.ok()) return s;
+    const uint32_t list = lists[l];
+    if (l + 2 < lists.size()) context.lists.Prefetch(lists[l + 2]);
     for (const Run* run = context.lists.First(list); run != nullptr;
          run = run->next.load(std::memory_order_acquire)) {
       const uint32_t count = run->count.load(std::memory_order_acquire);
-      const bool all_visible =
-          run->dead_count.load(std::memory_order_acquire) == 0 &&
+      const bool none_dead = run->dead_count.load(std::memory_order_acquire) == 0;
+      // All but the dead are visible.
+      const bool all_born =
           run->max_born.load(std::memory_order_relaxed) <= context.query.snapshot &&
           list != skip_list;
+      const bool all_visible = none_dead && all_born;
       rows_seen += count;
       for (uint32_t first = 0; first < count; first += kChunkRows) {
         const uint32_t rows = std::min(kChunkRows, count - first);
@@ -178,8 +198,14 @@ absl::Status Scan(const SearchContext& context, std::span<const uint32_t> lists,
             deep_aux[i] = context.rows.aux(slots[i])[nesting];
           }
           aux = deep_aux;
-        } else if (run->aux != nullptr) {
-          aux = run->aux + static_cast<size_t>(nesting) * run->capacity + first;
+        } else {
+          if (run->aux != nullptr) {
+            aux = run->aux + static_cast<size_t>(nesting) * run->capacity + first;
+          }
+          if (all_born && !none_dead) {
+            DropDead(*run, first, rows, context.query.snapshot, sums);
+            all_seen = true;
+          }
         }
         const size_t base = candidates->size;
         uint32_t* positions = candidates->slots.data() + base;

@@ -77,9 +77,7 @@ void HitsFromKeys(const SearchContext& context, uint32_t dim, const Candidates& 
 
 // Whether row `position` of `run` is to be seen by this search.
 inline bool Visible(const Run& run, uint32_t position, const SearchQuery& query) {
-  return run.born[position].load(std::memory_order_acquire) <= query.snapshot &&
-         query.snapshot < run.dead[position].load(std::memory_order_acquire) &&
-         run.slots[position] != query.skip_slot;
+  return run.Visible(position, query.snapshot) && run.slots[position] != query.skip_slot;
 }
 
 }  // namespace nestor
