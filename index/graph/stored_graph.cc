@@ -10,6 +10,10 @@
 namespace nestor {
 namespace {
 
+// Blocks come in the order of their numbers, and a few may be lost. A key that is damaged must not
+// make room for a graph that never was.
+constexpr uint32_t kMaxGap = 4096;
+
 constexpr size_t kHeadBytes = 3 * sizeof(uint32_t) + sizeof(double);
 
 size_t NodeBytes(uint32_t degree) { return sizeof(uint64_t) + degree * sizeof(uint32_t); }
@@ -62,6 +66,11 @@ absl::Status StoredGraph::Add(uint32_t number, absl::string_view bytes) {
                                             each));
   }
   const size_t first = size_t{number} * kBlockNodes;
+  if (first > rows.size() + size_t{kMaxGap} * kBlockNodes) {
+    return absl::DataLossError(absl::StrCat("block ", number, " of the graph comes after ",
+                                            rows.size() / kBlockNodes, ", which is more than ",
+                                            kMaxGap, " lost ones"));
+  }
   if (rows.size() < first + nodes) {
     rows.resize(first + nodes, kNoRow);
     links.resize(rows.size() * degree, kNoNode);

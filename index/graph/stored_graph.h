@@ -37,7 +37,8 @@ struct StoredGraph {
   std::vector<uint64_t> rows;   // by node; kNoRow: none
   std::vector<uint32_t> links;  // nodes x degree; kNoNode: none
 
-  // Takes a block in. DataLoss where the bytes are no block of a graph of this degree.
+  // Takes a block in; in the order of their numbers. DataLoss where the bytes are no block of a
+  // graph of this degree, or the number is far beyond that of the block before.
   absl::Status Add(uint32_t number, absl::string_view bytes);
 };
 
