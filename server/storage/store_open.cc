@@ -1,8 +1,11 @@
 // Opening a data directory (lock, format, families) and closing it.
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "index/base/crash_point.h"
 #include "rocksdb/convenience.h"
 #include "server/storage/check_logs.h"
@@ -17,11 +20,15 @@ absl::Status Store::Rep::Lock() {
   const std::string path = absl::StrCat(options_.data_dir, "/LOCK");
   rocksdb::FileLock* lock = nullptr;
   const rocksdb::Status status = env_->LockFile(path, &lock);
-  if (status.IsNoSpace()) return ToStatus(absl::StrCat("cannot make ", path), status);
+  // RocksDB says "lock" both where the lock is another's and where the call failed.
+  const std::string text = status.ToString();
+  const bool taken = absl::StrContains(text, std::strerror(EAGAIN)) ||
+                     absl::StrContains(text, "lock hold by current process");
+  if (!status.ok() && !taken) return ToStatus(absl::StrCat("cannot lock ", path), status);
   if (!status.ok()) {
     return absl::FailedPreconditionError(
         absl::StrCat("cannot lock data directory ", options_.data_dir,
-                     ": another server is running on it (", status.ToString(), ")"));
+                     ": another server is running on it (", text, ")"));
   }
   lock_ = lock;
   return absl::OkStatus();
