@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "absl/status/status.h"
+#include "server/engine/disk_reserve.h"
 #include "server/engine/engine.h"
 #include "server/engine/memory_limit.h"
 #include "server/log.h"
@@ -52,6 +53,8 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options) {
   engine_options.build_threads = options.threads;
   engine_options.memory_limit_bytes =
       options.memory_limit != 0 ? options.memory_limit : MemoryLimit::Default();
+  engine_options.disk_reserve_bytes =
+      options.disk_reserve.value_or(DiskReserve::Default(options.data_dir));
   engine_options.load_threads = options.threads;
   engine_options.log = [](Severity severity, absl::string_view text) {
     Log(ToLogLevel(severity), "engine", {{"text", text}});

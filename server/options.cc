@@ -21,6 +21,7 @@ constexpr uint32_t kMaxSearchQueue = 1000000;
 constexpr uint32_t kMaxGraceSeconds = 3600;
 constexpr uint32_t kMaxSlowQueryMs = 86400000;
 constexpr uint64_t kMinMemoryLimit = uint64_t{1} << 20;
+constexpr uint64_t kMaxDiskReserve = uint64_t{1} << 50;
 constexpr uint64_t kMaxMemoryLimit = uint64_t{1} << 50;
 
 absl::Status BadEndpoint(absl::string_view text, absl::string_view why) {
@@ -118,6 +119,13 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv) {
                  "(default: nine tenths of the machine's, or of the container's)")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->check(CLI::Range(kMinMemoryLimit, kMaxMemoryLimit))
+      ->type_name("SIZE");
+  app.add_option(
+         "--disk-reserve", options.disk_reserve,
+         "Upserts and builds that would leave less of the disk free are refused, deletes go "
+         "on; 0 = none (default: 5 % of the disk, at most 1GiB)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Range(uint64_t{0}, kMaxDiskReserve))
       ->type_name("SIZE");
   app.add_option("--log-format", options.log_format, "text or json (one object a line)")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))

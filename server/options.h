@@ -3,6 +3,7 @@
 #define NESTOR_SERVER_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -31,6 +32,7 @@ struct Options {
   uint32_t search_queue = 1024;   // searches that may wait for a thread
   uint32_t grace_seconds = 10;    // for calls in progress at shutdown
   uint32_t slow_query_ms = 1000;  // slower searches are logged; 0 = none
+  std::optional<uint64_t> disk_reserve;  // bytes (engine.h); absent = a part of the disk
   uint64_t memory_limit = 0;      // bytes (engine.h); 0 = nine tenths of what there is
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;

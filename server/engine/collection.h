@@ -19,6 +19,7 @@
 #include "server/engine/engine.h"
 #include "server/engine/generation.h"
 #include "server/engine/loader.h"
+#include "server/engine/disk_reserve.h"
 #include "server/engine/memory_limit.h"
 #include "server/engine/scratch_pool.h"
 #include "server/engine/snapshots.h"
@@ -35,6 +36,7 @@ struct CollectionContext {
   int build_threads = 1;
   Upkeep upkeep;
   MemoryLimit* memory = nullptr;
+  DiskReserve* disk = nullptr;
   std::function<void()> on_unsynced;
   ScratchPool scratches;
   WriteCounters writes;

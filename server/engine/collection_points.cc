@@ -80,6 +80,9 @@ absl::StatusOr<UpsertResult> Collection::Upsert(std::span<const PointInput> poin
   if (absl::Status status = context_->memory->Admit("the batch", entry->bytes); !status.ok()) {
     return status;
   }
+  if (absl::Status status = context_->disk->Admit("the batch", entry->bytes); !status.ok()) {
+    return status;
+  }
   absl::StatusOr<Writer::Written> written =
       writer_.Submit(*entry, spec()->durability == Durability::kSync);
   if (!written.ok()) return written.status();

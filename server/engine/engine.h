@@ -67,6 +67,9 @@ struct EngineOptions {
   size_t write_buffer_bytes = size_t{256} << 20;  // RocksDB's memtables, all together
   // Upserts and builds that would take the process beyond it get ResourceExhausted; 0 = no limit.
   uint64_t memory_limit_bytes = 0;
+  // Upserts and builds that would leave less of the disk free get ResourceExhausted, so that
+  // deletes find room; 0 = none is kept.
+  uint64_t disk_reserve_bytes = 0;
   // A deleted collection's space on disk comes back so long after it, where no file was its alone.
   std::chrono::milliseconds compact_after{10'000};
   Upkeep upkeep;

@@ -54,6 +54,10 @@ absl::Status Engine::Rep::Open() {
     return bytes;
   });
   context_.memory = memory_.get();
+  disk_ = std::make_unique<DiskReserve>(options_.disk_reserve_bytes, [this] {
+    return DiskReserve::Free(options_.data_dir);
+  });
+  context_.disk = disk_.get();
   context_.on_unsynced = [syncer = syncer_.get()] { syncer->Notify(); };
   if (absl::Status status = LoadCollections(); !status.ok()) return status;
   builder_ = std::make_unique<Builder>(operations_.get(), options_.log);
@@ -259,8 +263,10 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
 
 // For a while there are two indexes.
 absl::Status Engine::Rep::AdmitBuild(const Collection& collection) {
-  return memory_->Admit(absl::StrCat("building the index of ", collection.spec()->name),
-                        collection.Index().memory.Total());
+  const std::string what = absl::StrCat("building the index of ", collection.spec()->name);
+  const IndexMemory memory = collection.Index().memory;
+  if (absl::Status status = memory_->Admit(what, memory.Total()); !status.ok()) return status;
+  return disk_->Admit(what, memory.Total() - memory.exact_vectors);
 }
 
 // On the keeper's thread, which Close stops while it holds change_mutex_. A collection that is

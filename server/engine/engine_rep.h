@@ -45,6 +45,7 @@ class Engine::Rep {
   EngineOptions options_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<MemoryLimit> memory_;
+  std::unique_ptr<DiskReserve> disk_;
   CollectionContext context_;
   std::unique_ptr<Operations> operations_;
   std::unique_ptr<LogSyncer> syncer_;

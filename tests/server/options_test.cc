@@ -32,7 +32,7 @@ TEST(OptionsTest, DefaultsServeThisMachineOnly) {
 TEST(OptionsTest, EveryFlagIsRead) {
   const auto parsed = Parse({"--data-dir=d", "--listen=[::]:0", "--insecure-listen", "--threads=3",
                              "--search-queue=9", "--grace-seconds=4", "--slow-query-ms=0",
-                             "--log-format=json", "--log-level=error", "--memory-limit=3GiB"});
+                             "--log-format=json", "--log-level=error", "--memory-limit=3GiB", "--disk-reserve=0"});
   ASSERT_TRUE(std::holds_alternative<Options>(parsed)) << std::get<Exit>(parsed).text;
   const auto& options = std::get<Options>(parsed);
   EXPECT_EQ(FormatEndpoint(options.listen), "[::]:0");
@@ -41,6 +41,7 @@ TEST(OptionsTest, EveryFlagIsRead) {
   EXPECT_EQ(options.grace_seconds, 4u);
   EXPECT_EQ(options.slow_query_ms, 0u);
   EXPECT_EQ(options.memory_limit, uint64_t{3} << 30);
+  EXPECT_EQ(options.disk_reserve, uint64_t{0});
   EXPECT_EQ(options.log_format, LogFormat::kJson);
   EXPECT_EQ(options.log_level, LogLevel::kError);
 }
