@@ -46,8 +46,7 @@ double Since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options) {
-  const auto start = std::chrono::steady_clock::now();
+absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options, RpcServer* server) {
   EngineOptions engine_options;
   engine_options.data_dir = options.data_dir;
   engine_options.build_threads = options.threads;
@@ -59,14 +58,24 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options) {
   engine_options.log = [](Severity severity, absl::string_view text) {
     Log(ToLogLevel(severity), "engine", {{"text", text}});
   };
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(std::move(engine_options));
-  if (!engine.ok()) return engine;
-  for (const CollectionInfo& info : (*engine)->ListCollections()) {
+  engine_options.on_collections = [server] { server->CollectionsChanged(); };
+  return Engine::OpenUnloaded(std::move(engine_options));
+}
+
+// Each collection answers as soon as it is loaded.
+absl::Status LoadCollections(Engine* engine, RpcServer* server) {
+  server->Connect(engine);
+  absl::Status loaded = engine->LoadCollections();
+  if (!loaded.ok()) {
+    server->Shutdown(std::chrono::milliseconds(0));
+    return loaded;
+  }
+  for (const CollectionInfo& info : engine->ListCollections()) {
     Log(LogLevel::kInfo, "loaded",
         {{"collection", info.spec.name}, {"rows", info.points}, {"seq", info.seq}});
   }
-  Log(LogLevel::kInfo, "serving", {{"data_dir", options.data_dir}, {"seconds", Since(start)}});
-  return engine;
+  server->Serve(engine);
+  return absl::OkStatus();
 }
 
 // Connections and the store's files share the descriptors; the usual limit of 1024 is soon reached.
@@ -96,9 +105,12 @@ int Serve(const Options& options, StopSignals* signals) {
   Log(LogLevel::kInfo, "listening",
       {{"address", FormatEndpoint(bound)}, {"version", kVersion}, {"threads", options.threads}});
 
-  absl::StatusOr<std::unique_ptr<Engine>> engine = OpenEngine(options);
+  const auto opening = std::chrono::steady_clock::now();
+  absl::StatusOr<std::unique_ptr<Engine>> engine = OpenEngine(options, server->get());
   if (!engine.ok()) return Fail("open the data directory", engine.status());
-  (*server)->Serve(engine->get());
+  const absl::Status loaded = LoadCollections(engine->get(), server->get());
+  if (!loaded.ok()) return Fail("open the data directory", loaded);
+  Log(LogLevel::kInfo, "serving", {{"data_dir", options.data_dir}, {"seconds", Since(opening)}});
 
   const int signal = signals->Wait();
   Log(LogLevel::kInfo, "stopping",

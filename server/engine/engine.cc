@@ -10,10 +10,19 @@ Engine::Engine(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 Engine::~Engine() { Close().IgnoreError(); }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
+  absl::StatusOr<std::unique_ptr<Engine>> engine = OpenUnloaded(std::move(options));
+  if (!engine.ok()) return engine;
+  if (absl::Status status = (*engine)->LoadCollections(); !status.ok()) return status;
+  return engine;
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenUnloaded(EngineOptions options) {
   std::unique_ptr<Engine> engine(new Engine(std::make_unique<Rep>(std::move(options))));
   if (absl::Status status = engine->rep_->Open(); !status.ok()) return status;
   return engine;
 }
+
+absl::Status Engine::LoadCollections() { return rep_->LoadCollections(); }
 
 absl::Status Engine::Close() { return rep_->Close(); }
 
@@ -34,6 +43,8 @@ std::vector<CollectionInfo> Engine::ListCollections() const {
   for (const auto& collection : rep_->All()) infos.push_back(collection->Info());
   return infos;
 }
+
+absl::Status Engine::Ready(absl::string_view name) const { return rep_->Find(name).status(); }
 
 absl::StatusOr<CollectionInfo> Engine::UpdateCollection(absl::string_view name,
                                                         const CollectionUpdate& update) {

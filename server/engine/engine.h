@@ -6,8 +6,8 @@
 // Status codes: InvalidArgument (bad input; names value and limit), NotFound (collection, point,
 // operation), AlreadyExists, FailedPrecondition (data directory in use, unknown format, a build
 // already runs), DeadlineExceeded, Cancelled, DataLoss (damaged files), ResourceExhausted (disk
-// full, memory limit, slots), Unavailable (closing, or the store refuses writes after an error of
-// the disk).
+// full, memory limit, slots), Unavailable (closing, a collection that is not loaded yet, or the
+// store refuses writes after an error of the disk).
 #ifndef NESTOR_SERVER_ENGINE_ENGINE_H_
 #define NESTOR_SERVER_ENGINE_ENGINE_H_
 
@@ -75,6 +75,8 @@ struct EngineOptions {
   Upkeep upkeep;
   // Events worth a line in the server's log. Called from any thread.
   std::function<void(Severity, absl::string_view)> log;
+  // A collection was loaded, made or deleted: Ready has changed. Called from any thread.
+  std::function<void()> on_collections;
   rocksdb::Env* env = nullptr;  // tests: a file system with faults; borrowed, outlives the engine
 };
 
@@ -122,6 +124,11 @@ class Engine {
   // Opens the directory and loads every collection into memory; returns when all of them can be
   // searched.
   static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
+  // The same in two steps, so that each collection answers once it is loaded. Between them all are
+  // known, and those that are not loaded yet get Unavailable.
+  static absl::StatusOr<std::unique_ptr<Engine>> OpenUnloaded(EngineOptions options);
+  // The second step: to be called once, and not beside Close.
+  absl::Status LoadCollections();
   // As Close.
   ~Engine();
 
@@ -132,7 +139,9 @@ class Engine {
   // --- Collections ---
   absl::StatusOr<CollectionInfo> CreateCollection(const CollectionSpec& spec);
   absl::StatusOr<CollectionInfo> GetCollection(absl::string_view name) const;
-  std::vector<CollectionInfo> ListCollections() const;  // ascending by name
+  std::vector<CollectionInfo> ListCollections() const;  // that are loaded, ascending by name
+  // Whether the collection answers: OK, Unavailable while it is not loaded yet, NotFound.
+  absl::Status Ready(absl::string_view name) const;
   absl::StatusOr<CollectionInfo> UpdateCollection(absl::string_view name,
                                                   const CollectionUpdate& update);
   absl::Status DeleteCollection(absl::string_view name);

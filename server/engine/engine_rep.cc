@@ -6,7 +6,6 @@
 #include "server/engine/loader.h"
 #include "server/engine/validate.h"
 #include "server/storage/keys.h"
-#include "server/storage/records.h"
 
 namespace nestor {
 namespace {
@@ -18,6 +17,10 @@ constexpr uint64_t kWorthCompacting = 64 << 10;
 
 absl::Status NoCollection(absl::string_view name) {
   return absl::NotFoundError(absl::StrCat("no collection \"", name, "\""));
+}
+
+absl::Status NotLoaded(absl::string_view name) {
+  return absl::UnavailableError(absl::StrCat("collection \"", name, "\" is being loaded"));
 }
 
 }  // namespace
@@ -59,19 +62,12 @@ absl::Status Engine::Rep::Open() {
   });
   context_.disk = disk_.get();
   context_.on_unsynced = [syncer = syncer_.get()] { syncer->Notify(); };
-  if (absl::Status status = LoadCollections(); !status.ok()) return status;
+  if (absl::Status status = ReadCollections(); !status.ok()) return status;
   builder_ = std::make_unique<Builder>(operations_.get(), options_.log);
-  keeper_ = std::make_unique<Keeper>(
-      Keeper::Owner{
-          .collections = [this] { return All(); },
-          .build = [this](const auto& collection,
-                          absl::string_view why) { return BuildUnasked(collection, why); },
-          .log = options_.log},
-      options_.upkeep);
   return absl::OkStatus();
 }
 
-absl::Status Engine::Rep::LoadCollections() {
+absl::Status Engine::Rep::ReadCollections() {
   MutexLock change(&change_mutex_);
   absl::StatusOr<std::optional<std::string>> next = store_->Get(Family::kMeta, NextUidKey());
   if (!next.ok()) return next.status();
@@ -80,7 +76,6 @@ absl::Status Engine::Rep::LoadCollections() {
     if (!uid.ok()) return uid.status();
     next_uid_ = *uid;
   }
-  // Loaded at the end of the scan, which then holds no files while the loads take their time.
   std::vector<std::pair<uint32_t, std::string>> records;
   Scan scan = store_->NewScan(Family::kMeta, UidBegin(1), UidBegin(kNoUid));
   for (; scan.Valid(); scan.Next()) {
@@ -103,18 +98,44 @@ absl::Status Engine::Rep::LoadCollections() {
     gap = uid + 1;
   }
   for (const auto& [uid, record] : records) {
-    if (absl::Status status = LoadOne(uid, record); !status.ok()) return status;
+    if (absl::Status status = ReadOne(uid, record); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status Engine::Rep::LoadOne(uint32_t uid, absl::string_view record) {
-  absl::StatusOr<CollectionRecord> collection_record = ParseCollection(record);
-  if (!collection_record.ok()) return collection_record.status();
-  const CollectionSpec* const spec = &collection_record->spec;
-  if (absl::Status status = ValidateCollectionSpec(*spec); !status.ok()) {
+absl::Status Engine::Rep::ReadOne(uint32_t uid, absl::string_view bytes) {
+  absl::StatusOr<CollectionRecord> record = ParseCollection(bytes);
+  if (!record.ok()) return record.status();
+  if (absl::Status status = ValidateCollectionSpec(record->spec); !status.ok()) {
     return absl::DataLossError(absl::StrCat("collection with uid ", uid, ": ", status.message()));
   }
+  const std::string name = record->spec.name;
+  unloaded_.push_back({uid, *std::move(record)});
+  MutexLock lock(&mutex_);
+  if (!entries_.emplace(name, Entry()).second) {
+    return absl::DataLossError(absl::StrCat("two collections have the name \"", name, "\""));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Rep::LoadCollections() {
+  for (const auto& [uid, record] : unloaded_) {
+    if (absl::Status status = LoadOne(uid, record); !status.ok()) return status;
+    options_.on_collections();
+  }
+  unloaded_.clear();
+  keeper_ = std::make_unique<Keeper>(
+      Keeper::Owner{
+          .collections = [this] { return All(); },
+          .build = [this](const auto& collection,
+                          absl::string_view why) { return BuildUnasked(collection, why); },
+          .log = options_.log},
+      options_.upkeep);
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Rep::LoadOne(uint32_t uid, const CollectionRecord& record) {
+  const CollectionSpec* const spec = &record.spec;
   absl::StatusOr<LoadedCollection> loaded =
       LoadCollection(store_.get(), uid, *spec, options_.load_threads);
   if (!loaded.ok()) return loaded.status();
@@ -128,11 +149,9 @@ absl::Status Engine::Rep::LoadOne(uint32_t uid, absl::string_view record) {
           loaded->generation->index->graph() == nullptr
               ? ""
               : absl::StrCat("; graph: inserted ", loaded->inserted_nodes, " rows again")));
-  auto collection = std::make_shared<Collection>(&context_, uid, *collection_record, *loaded);
+  auto collection = std::make_shared<Collection>(&context_, uid, record, *loaded);
   MutexLock lock(&mutex_);
-  if (!entries_.emplace(spec->name, Entry{std::move(collection)}).second) {
-    return absl::DataLossError(absl::StrCat("two collections have the name \"", spec->name, "\""));
-  }
+  entries_.find(spec->name)->second.collection = std::move(collection);
   return absl::OkStatus();
 }
 
@@ -141,6 +160,7 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Find(absl::string_view 
   if (!closed_.ok()) return closed_;
   const auto it = entries_.find(name);
   if (it == entries_.end() || it->second.deleting) return NoCollection(name);
+  if (it->second.collection == nullptr) return NotLoaded(name);
   return it->second.collection;
 }
 
@@ -149,7 +169,7 @@ std::vector<std::shared_ptr<Collection>> Engine::Rep::All() const {
   std::vector<std::shared_ptr<Collection>> all;
   if (!closed_.ok()) return all;
   for (const auto& [name, entry] : entries_) {
-    if (!entry.deleting) all.push_back(entry.collection);
+    if (!entry.deleting && entry.collection != nullptr) all.push_back(entry.collection);
   }
   return all;
 }
@@ -182,8 +202,11 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const Collection
   if (!status.ok()) return status;
   Pass(CrashPoint::kCreateStored);
   auto collection = std::make_shared<Collection>(&context_, uid, record, empty);
-  MutexLock lock(&mutex_);
-  entries_.emplace(spec.name, Entry{collection});
+  {
+    MutexLock lock(&mutex_);
+    entries_.emplace(spec.name, Entry{collection});
+  }
+  options_.on_collections();
   return collection;
 }
 
@@ -203,6 +226,7 @@ absl::Status Engine::Rep::Delete(absl::string_view name) {
     if (!closed_.ok()) return closed_;
     const auto it = entries_.find(name);
     if (it == entries_.end()) return NoCollection(name);
+    if (it->second.collection == nullptr) return NotLoaded(name);
     it->second.deleting = true;
     collection = it->second.collection;
   }
@@ -223,8 +247,11 @@ absl::Status Engine::Rep::Delete(absl::string_view name) {
   store_->DropFiles(begin, end).IgnoreError();
   Pass(CrashPoint::kFilesDropped);
   store_->CompactSoon(begin, end);
-  MutexLock lock(&mutex_);
-  entries_.erase(entries_.find(name));
+  {
+    MutexLock lock(&mutex_);
+    entries_.erase(entries_.find(name));
+  }
+  options_.on_collections();
   return absl::OkStatus();
 }
 

@@ -20,6 +20,7 @@
 #include "server/engine/keeper.h"
 #include "server/engine/log_syncer.h"
 #include "server/engine/operations.h"
+#include "server/storage/records.h"
 #include "server/storage/store.h"
 
 namespace nestor {
@@ -28,9 +29,11 @@ class Engine::Rep {
  public:
   explicit Rep(EngineOptions options) : options_(std::move(options)) {
     if (!options_.log) options_.log = [](Severity, absl::string_view) {};
+    if (!options_.on_collections) options_.on_collections = [] {};
   }
 
   absl::Status Open();
+  absl::Status LoadCollections();
   absl::Status Close();
   absl::StatusOr<std::shared_ptr<Collection>> Find(absl::string_view name) const;
   absl::StatusOr<std::shared_ptr<Collection>> Create(const CollectionSpec& spec);
@@ -54,15 +57,22 @@ class Engine::Rep {
 
  private:
   struct Entry {
-    std::shared_ptr<Collection> collection;
+    std::shared_ptr<Collection> collection;  // null: not loaded yet
     bool deleting = false;
+  };
+  struct Unloaded {
+    uint32_t uid;
+    CollectionRecord record;
   };
 
   absl::Status AdmitBuild(const Collection& collection);
   absl::Status BuildUnasked(const std::shared_ptr<Collection>& collection, absl::string_view why);
-  absl::Status LoadCollections();
-  absl::Status LoadOne(uint32_t uid, absl::string_view record);
+  absl::Status ReadCollections();
+  absl::Status ReadOne(uint32_t uid, absl::string_view record);
+  absl::Status LoadOne(uint32_t uid, const CollectionRecord& record);
   absl::Status EraseFromStore(uint32_t uid);
+
+  std::vector<Unloaded> unloaded_;  // between Open and LoadCollections
 
   // Whatever writes outside a collection's writer, and closing: one at a time. Taken before mutex_.
   Mutex change_mutex_;

@@ -66,6 +66,8 @@ grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* co
   return StartCall<v1::GetStatsRequest, v1::Stats>(
       backend_, &backend_->reads, Method::kGetStats, context, in, out,
       [this](Engine& engine, const v1::GetStatsRequest& request, v1::Stats* reply) -> absl::Status {
+        const absl::Status loaded = CheckLoaded(*backend_);
+        if (!loaded.ok()) return loaded;
         const std::chrono::duration<double> uptime =
             std::chrono::steady_clock::now() - backend_->started;
         reply->set_uptime_seconds(uptime.count());

@@ -53,7 +53,8 @@ struct Backend {
   const std::chrono::milliseconds slow_query;
   const int64_t max_request_bytes;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-  std::atomic<Engine*> engine{nullptr};  // null while the collections are being loaded
+  std::atomic<Engine*> engine{nullptr};  // null until the store is open
+  std::atomic<bool> loaded{false};       // all collections are
   std::atomic<bool> stopping{false};     // new calls are refused
   std::atomic<int> open_calls{0};        // unary ones whose reply is not sent yet
   std::atomic<int64_t> request_bytes{0};

@@ -23,17 +23,26 @@ std::chrono::steady_clock::time_point SteadyDeadline(const grpc::CallbackServerC
          std::chrono::nanoseconds(left.tv_nsec);
 }
 
+namespace {
+
+absl::Status Loading() {
+  return WithReason("LOADING",
+                    WithRetry(std::chrono::milliseconds(500),
+                              absl::UnavailableError("the server is loading its collections")));
+}
+
+}  // namespace
+
 absl::Status CheckServing(const Backend& backend) {
   if (backend.stopping.load(std::memory_order_relaxed)) {
     return WithReason("STOPPING", WithRetry(std::chrono::milliseconds(500),
                                             absl::UnavailableError("the server is stopping")));
   }
-  if (backend.engine.load(std::memory_order_acquire) == nullptr) {
-    return WithReason("LOADING",
-                      WithRetry(std::chrono::milliseconds(500),
-                                absl::UnavailableError("the server is loading its collections")));
-  }
-  return absl::OkStatus();
+  return backend.engine.load(std::memory_order_acquire) == nullptr ? Loading() : absl::OkStatus();
+}
+
+absl::Status CheckLoaded(const Backend& backend) {
+  return backend.loaded.load(std::memory_order_relaxed) ? absl::OkStatus() : Loading();
 }
 
 absl::Status QueueFull(const WorkPool& pool) {

@@ -98,8 +98,10 @@ class MessageCall : public Call {
 
 // The deadline of a call on the steady clock.
 std::chrono::steady_clock::time_point SteadyDeadline(const grpc::CallbackServerContext& context);
-// UNAVAILABLE while the server loads or stops, else OK.
+// UNAVAILABLE until the store is open, and once the server stops, else OK.
 absl::Status CheckServing(const Backend& backend);
+// For calls that concern all collections: UNAVAILABLE until all are loaded.
+absl::Status CheckLoaded(const Backend& backend);
 absl::Status QueueFull(const WorkPool& pool);
 absl::Status TooManyBytes(const Backend& backend, int64_t bytes);
 

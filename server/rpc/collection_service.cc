@@ -22,6 +22,8 @@ grpc::ServerUnaryReactor* CollectionService::CreateCollection(grpc::CallbackServ
              v1::Collection* reply) -> absl::Status {
         const absl::StatusOr<CollectionSpec> spec = ToCollectionSpec(request.spec());
         if (!spec.ok()) return AtField("spec", spec.status());
+        const absl::Status loaded = CheckLoaded(*backend_);
+        if (!loaded.ok()) return loaded;
         MutexLock lock(&schema_mutex_);
         const size_t collections = engine.ListCollections().size();
         if (collections >= kMaxCollections) {
@@ -55,8 +57,10 @@ grpc::ServerUnaryReactor* CollectionService::ListCollections(grpc::CallbackServe
                                                              grpc::ByteBuffer* out) {
   return StartCall<v1::ListCollectionsRequest, v1::ListCollectionsResponse>(
       backend_, &backend_->reads, Method::kListCollections, context, in, out,
-      [](Engine& engine, const v1::ListCollectionsRequest& request,
-         v1::ListCollectionsResponse* reply) -> absl::Status {
+      [this](Engine& engine, const v1::ListCollectionsRequest& request,
+             v1::ListCollectionsResponse* reply) -> absl::Status {
+        const absl::Status loaded = CheckLoaded(*backend_);
+        if (!loaded.ok()) return loaded;
         const auto size = ToPageSize(request.page_size());
         if (!size.ok()) return size.status();
         std::string after;

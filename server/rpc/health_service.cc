@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/engine/engine.h"
 #include "server/rpc/status.h"
 
 namespace nestor {
@@ -14,13 +16,13 @@ using grpc::health::v1::HealthCheckResponse;
 // One Watch call: writes the state that it was told last, one write at a time; deletes itself.
 class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
-  Watcher(HealthService* health, bool known) : health_(health), known_(known) {}
+  Watcher(HealthService* health, std::string service)
+      : health_(health), service_(std::move(service)) {}
 
+  const std::string& service() const { return service_; }
   // All of these under the service's mutex, which also keeps the watcher alive.
-  void Tell(bool serving) {
-    wanted_ = !known_   ? HealthCheckResponse::SERVICE_UNKNOWN
-              : serving ? HealthCheckResponse::SERVING
-                        : HealthCheckResponse::NOT_SERVING;
+  void Tell(State state) {
+    wanted_ = state;
     Proceed();
   }
   void End() {
@@ -63,62 +65,80 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   }
 
   HealthService* const health_;
-  const bool known_;
+  const std::string service_;
   HealthCheckResponse message_;  // last written; UNKNOWN before the first
-  HealthCheckResponse::ServingStatus wanted_ = HealthCheckResponse::UNKNOWN;
+  State wanted_ = HealthCheckResponse::UNKNOWN;
   bool writing_ = false;
   bool broken_ = false;
   bool ending_ = false;
   bool finished_ = false;
 };
 
-HealthService::HealthService(std::vector<std::string> services) : services_(std::move(services)) {}
+HealthService::HealthService(const Backend* backend, std::vector<std::string> services)
+    : backend_(backend), services_(std::move(services)) {}
 
-bool HealthService::Knows(absl::string_view service) const {
-  return service.empty() ||
-         std::find(services_.begin(), services_.end(), service) != services_.end();
+HealthService::State HealthService::StateOf(absl::string_view service) const {
+  if (service.empty() ||
+      std::find(services_.begin(), services_.end(), service) != services_.end()) {
+    return serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  }
+  if (!absl::ConsumePrefix(&service, "collections/")) return HealthCheckResponse::SERVICE_UNKNOWN;
+  const Engine* engine = backend_->engine.load(std::memory_order_acquire);
+  // Not known yet, or not any more.
+  if (engine == nullptr || stopped_) return HealthCheckResponse::NOT_SERVING;
+  const absl::Status ready = engine->Ready(service);
+  return ready.ok()                ? HealthCheckResponse::SERVING
+         : absl::IsNotFound(ready) ? HealthCheckResponse::SERVICE_UNKNOWN
+                                   : HealthCheckResponse::NOT_SERVING;
 }
 
-void HealthService::SetServing(bool serving) {
+void HealthService::TellAll() {
+  for (Watcher* watcher : watchers_) watcher->Tell(StateOf(watcher->service()));
+}
+
+void HealthService::Serve() {
   MutexLock lock(&mutex_);
   if (stopped_) return;
-  serving_ = serving;
-  for (Watcher* watcher : watchers_) watcher->Tell(serving);
+  serving_ = true;
+  TellAll();
+}
+
+void HealthService::Refresh() {
+  MutexLock lock(&mutex_);
+  TellAll();
 }
 
 void HealthService::Stop() {
   MutexLock lock(&mutex_);
   serving_ = false;
   stopped_ = true;
-  for (Watcher* watcher : watchers_) {
-    watcher->Tell(false);
-    watcher->End();
-  }
+  TellAll();
+  for (Watcher* watcher : watchers_) watcher->End();
 }
 
 grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context,
                                                const HealthCheckRequest* request,
                                                HealthCheckResponse* reply) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (!Knows(request->service())) {
-    reactor->Finish(ToGrpcStatus(
-        absl::NotFoundError(absl::StrCat("no service \"", request->service(), "\" is here"))));
-    return reactor;
-  }
   {
     MutexLock lock(&mutex_);
-    reply->set_status(serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+    reply->set_status(StateOf(request->service()));
   }
-  reactor->Finish(grpc::Status::OK);
+  if (reply->status() == HealthCheckResponse::SERVICE_UNKNOWN) {
+    reactor->Finish(ToGrpcStatus(
+        absl::NotFoundError(absl::StrCat("no service \"", request->service(), "\" is here"))));
+  } else {
+    reactor->Finish(grpc::Status::OK);
+  }
   return reactor;
 }
 
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
-  auto* watcher = new Watcher(this, Knows(request->service()));
+  auto* watcher = new Watcher(this, request->service());
   MutexLock lock(&mutex_);
   watchers_.insert(watcher);
-  watcher->Tell(serving_);
+  watcher->Tell(StateOf(watcher->service()));
   if (stopped_) watcher->End();
   return watcher;
 }

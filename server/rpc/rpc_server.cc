@@ -68,6 +68,7 @@ struct RpcServer::Parts {
   PointService points{&backend, &streams};
   SearchService searches{&backend};
   HealthService health{
+      &backend,
       {v1::AdminService::service_full_name(), v1::CollectionService::service_full_name(),
        v1::IndexService::service_full_name(), v1::PointService::service_full_name(),
        v1::SearchService::service_full_name()}};
@@ -116,9 +117,17 @@ RpcServer::~RpcServer() { Shutdown(std::chrono::milliseconds(0)); }
 
 int RpcServer::port() const { return parts_->acceptor->port(); }
 
+void RpcServer::Connect(Engine* engine) {
+  parts_->backend.engine.store(engine, std::memory_order_release);
+  CollectionsChanged();
+}
+
+void RpcServer::CollectionsChanged() { parts_->health.Refresh(); }
+
 void RpcServer::Serve(Engine* engine) {
   parts_->backend.engine.store(engine, std::memory_order_release);
-  parts_->health.SetServing(true);
+  parts_->backend.loaded.store(true);
+  parts_->health.Serve();
 }
 
 void RpcServer::Shutdown(std::chrono::milliseconds grace) {

@@ -1,6 +1,6 @@
 // The gRPC server: listener, services, pools. It listens before the engine is open, so that health
-// can tell that it is loading; every other call is UNAVAILABLE until Serve. Used by one thread,
-// main's.
+// can tell that it is loading; every other call is UNAVAILABLE until Connect, and then until its
+// collection is loaded. Used by one thread, main's, but for CollectionsChanged.
 #ifndef NESTOR_SERVER_RPC_RPC_SERVER_H_
 #define NESTOR_SERVER_RPC_RPC_SERVER_H_
 
@@ -24,7 +24,11 @@ class RpcServer {
   ~RpcServer();
 
   int port() const;
-  // From now on calls go to the engine, which outlives Shutdown, and health says SERVING.
+  // From now on calls go to the engine, which outlives Shutdown. It may still load collections;
+  // `CollectionsChanged` is to be called whenever one has become ready, was made or deleted.
+  void Connect(Engine* engine);
+  void CollectionsChanged();
+  // The engine, which has loaded everything, takes all calls, and health says SERVING.
   void Serve(Engine* engine);
   // Health says NOT_SERVING, new calls are refused, those in progress have `grace` to end, then
   // they are cancelled. When it returns nothing uses the engine any more. Idempotent.

@@ -79,7 +79,7 @@ google::rpc::Status ToRpcStatus(const absl::Status& status) {
 
   int64_t millis = 0;
   const bool delayed = absl::SimpleAtoi(Payload(status, kRetryPayload), &millis);
-  if (delayed || absl::IsResourceExhausted(status)) {
+  if (delayed || absl::IsResourceExhausted(status) || absl::IsUnavailable(status)) {
     if (!delayed) millis = kDefaultRetryMillis;
     google::rpc::RetryInfo retry;
     retry.mutable_retry_delay()->set_seconds(millis / 1000);

@@ -22,11 +22,11 @@ absl::Status FieldError(absl::string_view field, absl::string_view what);
 absl::Status AtField(absl::string_view field, const absl::Status& status);
 // The same, with an ErrorInfo.reason other than the code's name.
 absl::Status WithReason(absl::string_view reason, absl::Status status);
-// RESOURCE_EXHAUSTED or UNAVAILABLE: try again after `delay`.
+// RESOURCE_EXHAUSTED or UNAVAILABLE: try again after `delay`, not a usual time.
 absl::Status WithRetry(std::chrono::milliseconds delay, absl::Status status);
 
 // ErrorInfo always, BadRequest where a field is named, RetryInfo where a delay is, or on
-// RESOURCE_EXHAUSTED.
+// RESOURCE_EXHAUSTED and UNAVAILABLE.
 google::rpc::Status ToRpcStatus(const absl::Status& status);
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);

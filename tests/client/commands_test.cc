@@ -365,7 +365,17 @@ TEST_F(CommandsTest, Health) {
   Result result = Run({"health"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "SERVING\n");
-  result = Run({"health", "no.such.Service"});
+  result = Run({"health", "c"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "SERVING\n");
+  result = Run({"health", "loading"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(result.out, "NOT_SERVING\n");
+  EXPECT_THAT(result.err, HasSubstr("\"collections/loading\""));
+  result = Run({"health", "none"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("NOT_FOUND"));
+  result = Run({"health", "--service", "no.such.Service"});
   EXPECT_EQ(result.code, 1);
   EXPECT_THAT(result.err, HasSubstr("NOT_FOUND"));
 }

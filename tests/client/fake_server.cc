@@ -219,6 +219,9 @@ FakeServer::FakeServer() : services_(std::make_unique<Services>(this)) {
   builder.RegisterService(&services_->points);
   builder.RegisterService(&services_->searches);
   server_ = builder.BuildAndStart();
+  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+  health->SetServingStatus("collections/c", true);
+  health->SetServingStatus("collections/loading", false);
 }
 
 FakeServer::~FakeServer() { server_->Shutdown(absl::ToChronoTime(absl::Now())); }

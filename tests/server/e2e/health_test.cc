@@ -101,6 +101,107 @@ TEST(HealthTest, CallsAreUnavailableWhileLoading) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
+// Two collections, "a" and "b", in a directory that no server has open.
+void MakeData(const std::string& data_dir) {
+  EngineOptions options;
+  options.data_dir = data_dir;
+  auto engine = Engine::Open(std::move(options));
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  for (const char* name : {"a", "b"}) {
+    CollectionSpec spec;
+    spec.name = name;
+    spec.schema = {.dim = 8, .nesting = {8}, .metric = Metric::kL2, .dtype = Dtype::kF32};
+    ASSERT_TRUE((*engine)->CreateCollection(spec).ok());
+  }
+  ASSERT_TRUE((*engine)->Close().ok());
+}
+
+TEST(HealthTest, EachCollectionAnswersOnceItIsLoaded) {
+  TestServer server;
+  MakeData(server.data_dir());
+  Stubs& stubs = server.stubs();
+  HealthCheckResponse reply;
+  const auto state = [&](const std::string& service) {
+    const grpc::Status status = Check(stubs, service, &reply);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return reply.status();
+  };
+  const auto count = [&](const std::string& collection) {
+    v1::CountPointsRequest request;
+    request.set_collection(collection);
+    v1::CountPointsResponse counted;
+    return CallStub(stubs.points.get(), &v1::PointService::Stub::CountPoints, request, &counted);
+  };
+  // Before the store is open nobody knows which collections there are.
+  EXPECT_EQ(state("collections/a"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(state("collections/none"), HealthCheckResponse::NOT_SERVING);
+
+  int loaded = 0;
+  server.Open([&] {
+    // On the loading thread: "b" is not loaded before this returns.
+    if (++loaded > 1) return;
+    EXPECT_EQ(state("collections/a"), HealthCheckResponse::SERVING);
+    EXPECT_EQ(state("collections/b"), HealthCheckResponse::NOT_SERVING);
+    EXPECT_EQ(state(""), HealthCheckResponse::NOT_SERVING);
+    EXPECT_TRUE(count("a").ok());
+    const grpc::Status waits = count("b");
+    EXPECT_EQ(waits.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_THAT(waits.error_message(), HasSubstr("collection \"b\" is being loaded"));
+    google::rpc::Status details;
+    ASSERT_TRUE(details.ParseFromString(waits.error_details()));
+    google::rpc::RetryInfo retry;
+    bool has_retry = false;
+    for (const auto& any : details.details()) has_retry |= any.UnpackTo(&retry);
+    EXPECT_TRUE(has_retry);
+  });
+  EXPECT_EQ(state("collections/a"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check(stubs, "collections/none", &reply).error_code(), grpc::StatusCode::NOT_FOUND);
+  HealthCheckRequest request;
+  request.set_service("collections/b");
+  grpc::ClientContext context;
+  const auto watch = stubs.health->Watch(&context, request);
+  ASSERT_TRUE(watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::NOT_SERVING);
+  // What concerns all collections waits for all; a name that is taken is taken.
+  v1::ListCollectionsResponse all;
+  EXPECT_EQ(
+      CallStub(stubs.collections.get(), &v1::CollectionService::Stub::ListCollections, {}, &all)
+          .error_code(),
+      grpc::StatusCode::UNAVAILABLE);
+  v1::Stats stats;
+  EXPECT_EQ(CallStub(stubs.admin.get(), &v1::AdminService::Stub::GetStats, {}, &stats).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  v1::DeleteCollectionRequest remove;
+  remove.set_name("b");
+  v1::DeleteCollectionResponse removed;
+  const auto remove_b = [&] {
+    return CallStub(stubs.collections.get(), &v1::CollectionService::Stub::DeleteCollection, remove,
+                    &removed);
+  };
+  EXPECT_EQ(remove_b().error_code(), grpc::StatusCode::UNAVAILABLE);
+
+  server.LoadCollections();
+  EXPECT_EQ(loaded, 2);
+  ASSERT_TRUE(watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::SERVING);
+  EXPECT_EQ(state(""), HealthCheckResponse::SERVING);
+  EXPECT_TRUE(count("b").ok());
+  ASSERT_TRUE(
+      CallStub(stubs.collections.get(), &v1::CollectionService::Stub::ListCollections, {}, &all)
+          .ok());
+  EXPECT_EQ(all.collections_size(), 2);
+  // Watchers follow a collection that is deleted, and made again.
+  EXPECT_TRUE(remove_b().ok());
+  ASSERT_TRUE(watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+  v1::Collection made;
+  EXPECT_TRUE(CallStub(stubs.collections.get(), &v1::CollectionService::Stub::CreateCollection,
+                       MakeCollection("b", 8), &made)
+                  .ok());
+  ASSERT_TRUE(watch->Read(&reply));
+  EXPECT_EQ(reply.status(), HealthCheckResponse::SERVING);
+}
+
 TEST(HealthTest, ReflectionListsTheServices) {
   TestServer server;
   grpc::GenericStub stub(server.stubs().channel);

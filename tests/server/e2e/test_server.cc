@@ -55,11 +55,26 @@ TestServer::~TestServer() {
 }
 
 void TestServer::Load() {
+  Open([] {});
+  LoadCollections();
+}
+
+void TestServer::Open(std::function<void()> loaded_one) {
   EngineOptions options;
   options.data_dir = dir_.path();
-  auto opened = Engine::Open(std::move(options));
+  options.on_collections = [this, loaded_one = std::move(loaded_one)] {
+    rpc_->CollectionsChanged();
+    loaded_one();
+  };
+  auto opened = Engine::OpenUnloaded(std::move(options));
   ASSERT_TRUE(opened.ok()) << opened.status();
   engine_ = *std::move(opened);
+  rpc_->Connect(engine_.get());
+}
+
+void TestServer::LoadCollections() {
+  const absl::Status loaded = engine_->LoadCollections();
+  ASSERT_TRUE(loaded.ok()) << loaded;
   rpc_->Serve(engine_.get());
 }
 

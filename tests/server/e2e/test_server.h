@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,9 +54,14 @@ class TestServer {
   explicit TestServer(const BackendOptions& options = {.search_threads = 2});
   ~TestServer();
 
-  // Opens the engine and serves; without it the server is still loading.
+  // Opens the engine and serves; without it the server is still starting.
   void Load();
+  // The same in two steps; between them no collection is loaded. `loaded_one` is called after each
+  // that is.
+  void Open(std::function<void()> loaded_one);
+  void LoadCollections();
 
+  const std::string& data_dir() const { return dir_.path(); }
   RpcServer& rpc() { return *rpc_; }
   Engine& engine() { return *engine_; }
   Stubs& stubs() { return *stubs_; }
