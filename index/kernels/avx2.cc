@@ -2,6 +2,7 @@
 // not exact. Only intrinsics and the kernel header here.
 #include <immintrin.h>
 
+#include "index/kernels/codes.h"
 #include "index/kernels/kernels.h"
 
 namespace nestor {
@@ -294,6 +295,8 @@ const Kernels kAvx2Kernels = {
     .scan_i8 = ScanI8,
     .scan_f16 = ScanFloat<uint16_t>,
     .scan_f32 = ScanFloat<float>,
+    .scan_opq4 = ScanOpq4Avx2,
+    .scan_opq8 = ScanOpq8,
     .dots_i8 = DotsI8,
     .dots_f32 = Sums<F32, false>,
     .dots_f16 = Sums<F16, false>,

@@ -2,6 +2,7 @@
 // from elsewhere may be compiled with this file's flags.
 #include <immintrin.h>
 
+#include "index/kernels/codes.h"
 #include "index/kernels/kernels.h"
 
 namespace nestor {
@@ -328,6 +329,8 @@ const Kernels kAvx512Kernels = {
     .scan_i8 = ScanI8,
     .scan_f16 = ScanFloat<uint16_t>,
     .scan_f32 = ScanFloat<float>,
+    .scan_opq4 = ScanOpq4Avx512,
+    .scan_opq8 = ScanOpq8,
     .dots_i8 = DotsI8,
     .dots_f32 = Sums<F32, false>,
     .dots_f16 = Sums<F16, false>,

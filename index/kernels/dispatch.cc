@@ -43,6 +43,13 @@ bool HasF16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
+// The level's own scan of 4-bit codes needs VBMI, which the first CPUs with VNNI lack.
+Kernels Avx512OfThisCpu() {
+  Kernels kernels = kAvx512Kernels;
+  if (!__builtin_cpu_supports("avx512vbmi")) kernels.scan_opq4 = kAvx2Kernels.scan_opq4;
+  return kernels;
+}
+
 }  // namespace
 
 bool Supported(SimdLevel level) {
@@ -62,8 +69,10 @@ bool Supported(SimdLevel level) {
 
 const Kernels& KernelsOf(SimdLevel level) {
   switch (level) {
-    case SimdLevel::kAvx512:
-      return kAvx512Kernels;
+    case SimdLevel::kAvx512: {
+      static const Kernels kernels = Avx512OfThisCpu();
+      return kernels;
+    }
     case SimdLevel::kAvx2:
       return kAvx2Kernels;
     case SimdLevel::kScalar:

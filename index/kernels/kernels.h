@@ -37,6 +37,17 @@ struct Kernels {
   void (*scan_f32)(const float* base, size_t block_bytes, size_t blocks, const float* query,
                    size_t dims, float* sums);
 
+  // --- Scans of blocks of OPQ codes (codes/layout.h), a block being `lines` lines: sums[16 b + r]
+  // for b < blocks. --- 4 bits: the low nibble of byte j of line g is looked up in the 16 entries
+  // at tables + 128 g + 16 j, the high one in those 64 further on: sums = float(integer sum) * step
+  // + bias, equal on all levels. At most 4,096 lines.
+  void (*scan_opq4)(const uint8_t* base, size_t lines, size_t blocks, const uint8_t* tables,
+                    float step, float bias, float* sums);
+  // 8 bits: byte j of line g is looked up in the 256 entries at tables + 256 (4 g + j); sums = sum
+  // of the entries + bias, equal on all levels.
+  void (*scan_opq8)(const uint8_t* base, size_t lines, size_t blocks, const float* tables,
+                    float bias, float* sums);
+
   // --- Dot products with rows given by pointer, later rows prefetched while earlier ones are
   // summed. --- The first, for nodes and shells in int8, gives exact integer sums: n <= 16,384
   // keeps them below 2^31. It leaves prefetching to its caller.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "index/half.h"
+#include "index/kernels/codes.h"
 #include "index/kernels/kernels.h"
 
 namespace nestor {
@@ -127,6 +128,8 @@ const Kernels kScalarKernels = {
     .scan_i8 = ScanI8,
     .scan_f16 = ScanFloat<Half, uint16_t>,
     .scan_f32 = ScanFloat<float, float>,
+    .scan_opq4 = ScanOpq4Scalar,
+    .scan_opq8 = ScanOpq8,
     .dots_i8 = DotsI8,
     .dots_f32 = Sums<float, false, float>,
     .dots_f16 = Sums<Half, false, uint16_t>,
