@@ -20,16 +20,16 @@ std::unique_ptr<faiss::IndexFlat> FlatIndex(const KMeansOptions& options) {
                                             l2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT);
 }
 
-void BoundThreads(int threads) {
+}  // namespace
+
+void BoundFaissThreads(int threads) {
   omp_set_num_threads(threads);
   openblas_set_num_threads(threads);
 }
 
-}  // namespace
-
 absl::StatusOr<std::vector<float>> TrainKMeans(const KMeansOptions& options,
                                                const std::vector<float>& rows) {
-  BoundThreads(options.threads);
+  BoundFaissThreads(options.threads);
   const auto n = static_cast<faiss::Index::idx_t>(rows.size() / options.dim);
   try {
     faiss::ClusteringParameters parameters;
@@ -61,7 +61,7 @@ absl::StatusOr<std::vector<float>> TrainKMeans(const KMeansOptions& options,
 
 absl::Status AssignToCentroids(const KMeansOptions& options, const std::vector<float>& centroids,
                                const float* rows, uint64_t n, std::vector<int64_t>* assigned) {
-  BoundThreads(options.threads);
+  BoundFaissThreads(options.threads);
   try {
     const std::unique_ptr<faiss::IndexFlat> index = FlatIndex(options);
     index->add(options.clusters, centroids.data());

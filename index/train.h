@@ -1,4 +1,5 @@
-// k-means of FAISS for the coarse stage. The only file that FAISS's exceptions and threads reach.
+// k-means of FAISS for the coarse stage. FAISS's exceptions and threads reach only this file
+// and codes/train_opq.cc.
 #ifndef NESTOR_INDEX_TRAIN_H_
 #define NESTOR_INDEX_TRAIN_H_
 
@@ -22,6 +23,9 @@ struct KMeansOptions {
   // Told before each iteration; false stops: Cancelled.
   std::function<bool(double fraction)> progress;
 };
+
+// How many threads FAISS and its BLAS take in this process from now on.
+void BoundFaissThreads(int threads);
 
 // Trains on n x dim floats (under COSINE of unit length). Returns clusters x dim.
 absl::StatusOr<std::vector<float>> TrainKMeans(const KMeansOptions& options,

@@ -12,6 +12,7 @@ jsonl           client/files/jsonl.cc client/files/timestamp.cc
 records         server/storage/records.cc server/storage/codec.h server/storage/keys.cc
 stored_graph    index/graph/stored_graph.cc
 adopted_graph   index/graph/fill.cc index/graph/repair.cc
+code            index/codes/faiss_format.cc index/codes/spec.cc index/codes/stored.cc
 plan            index/plan.cc
 schema_request  server/rpc/convert_schema.cc server/rpc/wire.cc server/rpc/unknown_fields.cc
 point_request   server/rpc/convert_point.cc server/rpc/convert_columns.cc server/rpc/page_token.cc

@@ -10,6 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/files/npy_header.h"
+#include "index/codes/faiss_format.h"
+#include "index/codes/stored.h"
 #include "index/graph/stored_graph.h"
 #include "nestor/v1/collection.pb.h"
 #include "nestor/v1/index.pb.h"
@@ -151,6 +153,17 @@ std::string Ring(int metric, int rows) {
     bytes += Choose(i) + Choose((i + 1) % rows) + Choose((i + rows - 1) % rows) + "\xff\xff";
   }
   return bytes;
+}
+
+void AddCodes(Samples* all) {
+  // A rotation by a right angle in the first two of four dims.
+  const std::vector<float> rotation = {0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+  std::vector<float> centroids;
+  for (int i = 0; i < 4 * 16; ++i) centroids.push_back(static_cast<float>(i % 7) - 2.5f);
+  const auto quantizer = OpqQuantizer::Make({4, 1, 4}, rotation, centroids);
+  (*all)["code/stored"] = Choose(0) + SerializeOpq(**quantizer);
+  (*all)["code/faiss"] = Choose(1) + FormatFaissOpq(**quantizer, Metric::kL2);
+  (*all)["code/name"] = Choose(2) + "opq256x32b4";
 }
 
 void AddStored(Samples* all) {
@@ -402,6 +415,7 @@ std::map<std::string, std::string> MakeSamples() {
   Samples all;
   AddFiles(&all);
   AddStored(&all);
+  AddCodes(&all);
   AddSchemaRequests(&all);
   AddPointRequests(&all);
   AddSearchRequests(&all);

@@ -26,6 +26,7 @@ bool FuzzJsonl(FuzzInput input);
 bool FuzzRecords(FuzzInput input);
 bool FuzzStoredGraph(FuzzInput input);
 bool FuzzAdoptedGraph(FuzzInput input);
+bool FuzzCode(FuzzInput input);
 bool FuzzPlan(FuzzInput input);
 bool FuzzSchemaRequest(FuzzInput input);
 bool FuzzPointRequest(FuzzInput input);
@@ -43,6 +44,7 @@ inline constexpr FuzzTarget kFuzzTargets[] = {
     {"records", FuzzRecords},
     {"stored_graph", FuzzStoredGraph},
     {"adopted_graph", FuzzAdoptedGraph},
+    {"code", FuzzCode},
     {"plan", FuzzPlan},
     {"schema_request", FuzzSchemaRequest},
     {"point_request", FuzzPointRequest},
