@@ -51,21 +51,26 @@ TEST(CodesFaissTest, FlatSearchEqualsFaiss) {
   constexpr size_t kHits = 20;
   for (Metric metric : kMetrics) {
     const OpqSpec spec{32, 8, 8};
-    const TrainedCode t = TrainOrDie(metric, spec, kRows);
+    const TrainedCode& t = Trained(metric, spec);
+    const Matrix matrix = MakeMatrix(t.matrix.schema, kRows, 9);
+    const std::vector<float> rows = PreparedRows(matrix, spec.dim);
+    std::vector<uint8_t> codes(kRows * spec.bytes);
+    t.quantizer->Encode(rows.data(), kRows, codes.data());
     BoundFaissThreads(1);
     const auto index = FaissIndexOf(*t.quantizer, metric == Metric::kL2);
-    index->add(kRows, t.rows.data());
+    index->add(kRows, rows.data());
     // Codes are equal but where two centroids are equally near.
     auto* pq = dynamic_cast<faiss::IndexPQ*>(index->index);
     ASSERT_NE(pq, nullptr);
     size_t other = 0;
-    for (size_t i = 0; i < t.codes.size(); ++i) other += t.codes[i] != pq->codes[i] ? 1 : 0;
-    EXPECT_LE(other, t.codes.size() / 1000);
-    pq->codes = t.codes;
+    for (size_t i = 0; i < codes.size(); ++i) other += codes[i] != pq->codes[i] ? 1 : 0;
+    EXPECT_LE(other, codes.size() / 1000);
+    pq->codes = codes;
 
     const CodeLayout layout(spec);
     const PageBuffer blocks(kRows / 16 * layout.block_bytes(), /*huge=*/false);
-    for (uint32_t i = 0; i < kRows; ++i) layout.Write(t.code(i), i, blocks.data());
+    for (uint32_t i = 0; i < kRows; ++i)
+      layout.Write(codes.data() + i * spec.bytes, i, blocks.data());
     const Matrix queries = MakeMatrix(t.matrix.schema, 50, 5);
     std::vector<float> sums(kRows);
     OpqQuery query;
@@ -98,7 +103,7 @@ TEST(CodesFaissTest, FlatSearchEqualsFaiss) {
 TEST(CodesFaissTest, FaissReadsOurFiles) {
   for (Metric metric : kMetrics) {
     for (const OpqSpec& spec : {OpqSpec{16, 4, 4}, OpqSpec{16, 2, 8}}) {
-      const TrainedCode t = TrainOrDie(metric, spec, 300);
+      const TrainedCode& t = Trained(metric, spec);
       const std::string bytes = FormatFaissOpq(*t.quantizer, metric);
       // Byte for byte what FAISS writes.
       const auto index = FaissIndexOf(*t.quantizer, metric == Metric::kL2);
@@ -106,7 +111,7 @@ TEST(CodesFaissTest, FaissReadsOurFiles) {
       faiss::VectorIOReader reader;
       reader.data.assign(bytes.begin(), bytes.end());
       const std::unique_ptr<faiss::Index> read(faiss::read_index(&reader));
-      read->add(300, t.rows.data());
+      read->add(kTrainedRows, t.rows.data());
       const auto* pre = dynamic_cast<faiss::IndexPreTransform*>(read.get());
       ASSERT_NE(pre, nullptr);
       EXPECT_EQ(dynamic_cast<faiss::IndexPQ*>(pre->index)->codes.size(), t.codes.size());
@@ -120,7 +125,7 @@ TEST(CodesFaissTest, FaissReadsOurFiles) {
 }
 
 TEST(CodesFaissTest, ReadsFilesOfFaiss) {
-  const TrainedCode t = TrainOrDie(Metric::kL2, {16, 4, 4}, 300);
+  const TrainedCode& t = Trained(Metric::kL2, {16, 4, 4});
   const auto index = FaissIndexOf(*t.quantizer, true);
   index->add(7, t.rows.data());  // rows are passed over
   const auto parsed = ParseFaissOpq(FaissBytes(*index));
@@ -136,7 +141,7 @@ TEST(CodesFaissTest, ReadsFilesOfFaiss) {
 }
 
 TEST(CodesFaissTest, RefusesOtherFiles) {
-  const TrainedCode t = TrainOrDie(Metric::kL2, {16, 4, 4}, 300);
+  const TrainedCode& t = Trained(Metric::kL2, {16, 4, 4});
   const auto index = FaissIndexOf(*t.quantizer, true);
   const auto message = [](absl::string_view bytes) {
     const absl::Status status = ParseFaissOpq(bytes).status();

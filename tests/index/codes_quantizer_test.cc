@@ -20,7 +20,7 @@ constexpr OpqSpec kSpecs[] = {{32, 8, 4}, {32, 4, 8}, {16, 1, 4}, {48, 12, 4}};
 class QuantizerTest : public testing::TestWithParam<OpqSpec> {};
 
 TEST_P(QuantizerTest, CodesNameTheNearestCentroids) {
-  const TrainedCode t = TrainOrDie(Metric::kCosine, GetParam(), 600);
+  const TrainedCode& t = Trained(Metric::kCosine, GetParam());
   const OpqSpec& spec = GetParam();
   const std::vector<float> rotation = t.quantizer->rotation();
   const std::vector<float> centroids = t.quantizer->centroids();
@@ -48,7 +48,7 @@ TEST_P(QuantizerTest, CodesNameTheNearestCentroids) {
 }
 
 TEST_P(QuantizerTest, OneByOneGivesTheCodesOfABatch) {
-  const TrainedCode t = TrainOrDie(Metric::kDot, GetParam(), 333);
+  const TrainedCode& t = Trained(Metric::kDot, GetParam());
   std::vector<uint8_t> code(GetParam().bytes);
   for (size_t i = 0; i < t.n(); ++i) {
     t.quantizer->Encode(t.row(i), 1, code.data());
@@ -59,7 +59,7 @@ TEST_P(QuantizerTest, OneByOneGivesTheCodesOfABatch) {
 // The rotation is really applied, both ways: it keeps lengths, and codes of rows that lie on
 // centroids decode to those rows.
 TEST_P(QuantizerTest, DecodesWhatItCodes) {
-  const TrainedCode t = TrainOrDie(Metric::kL2, GetParam(), 500);
+  const TrainedCode& t = Trained(Metric::kL2, GetParam());
   const uint32_t dim = GetParam().dim;
   std::vector<float> decoded(dim), again(dim);
   std::vector<uint8_t> code(GetParam().bytes);
@@ -93,7 +93,7 @@ TEST_P(QuantizerTest, DecodesWhatItCodes) {
 }
 
 TEST_P(QuantizerTest, ComesBackFromItsBytes) {
-  const TrainedCode t = TrainOrDie(Metric::kCosine, GetParam(), 400);
+  const TrainedCode& t = Trained(Metric::kCosine, GetParam());
   const std::string bytes = SerializeOpq(*t.quantizer);
   const auto parsed = ParseOpq(bytes);
   ASSERT_TRUE(parsed.ok()) << parsed.status();
@@ -114,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(Specs, QuantizerTest, testing::ValuesIn(kSpecs),
                          [](const auto& info) { return OpqName(info.param); });
 
 TEST(QuantizerBytesTest, RefusesDamage) {
-  const TrainedCode t = TrainOrDie(Metric::kCosine, {16, 1, 4}, 100);
+  const TrainedCode& t = Trained(Metric::kCosine, {16, 1, 4});
   const std::string good = SerializeOpq(*t.quantizer);
   const auto damaged = [&](size_t word, uint32_t value) {
     std::string bytes = good;
@@ -132,7 +132,7 @@ TEST(QuantizerBytesTest, RefusesDamage) {
 }
 
 TEST(QuantizerMakeTest, RefusesOtherSizes) {
-  const TrainedCode t = TrainOrDie(Metric::kCosine, {16, 1, 4}, 100);
+  const TrainedCode& t = Trained(Metric::kCosine, {16, 1, 4});
   std::vector<float> rotation = t.quantizer->rotation(), centroids = t.quantizer->centroids();
   EXPECT_TRUE(OpqQuantizer::Make({16, 1, 4}, rotation, centroids).ok());
   EXPECT_FALSE(OpqQuantizer::Make({16, 1, 8}, rotation, centroids).ok());

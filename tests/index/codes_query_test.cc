@@ -36,7 +36,7 @@ TEST_P(OpqQueryTest, SumsAreKeysWithinTheStatedError) {
   const Kernels& kernels = KernelsOf(GetParam());
   for (Metric metric : kMetrics) {
     for (const OpqSpec& spec : kSpecs) {
-      const TrainedCode t = TrainOrDie(metric, spec, 500);
+      const TrainedCode& t = Trained(metric, spec);
       const PageBuffer blocks = BlocksOf(t);
       const size_t block_n = (t.n() + 15) / 16;
       const Matrix queries = MakeMatrix(t.matrix.schema, 20, 77);
@@ -69,14 +69,14 @@ TEST_P(OpqQueryTest, SumsAreKeysWithinTheStatedError) {
 }
 
 TEST_P(OpqQueryTest, ZeroAndHugeQueries) {
-  const TrainedCode t = TrainOrDie(Metric::kDot, {32, 8, 4}, 100);
+  const TrainedCode& t = Trained(Metric::kDot, {32, 8, 4});
   const PageBuffer blocks = BlocksOf(t);
-  std::vector<float> sums(7 * 16);
+  std::vector<float> sums(kTrainedRows);
   OpqQuery query;
   for (float size : {0.0f, 1e-44f, 1e-30f, 1e15f, 3e18f}) {
     std::vector<float> q(32, size);
     query.Prepare(*t.quantizer, Metric::kDot, q.data());
-    query.Scan(KernelsOf(GetParam()), blocks.data(), 7, 0, sums.data());
+    query.Scan(KernelsOf(GetParam()), blocks.data(), kTrainedRows / 16, 0, sums.data());
     for (size_t i = 0; i < t.n(); ++i) {
       ASSERT_NEAR(sums[i], query.TableSum(t.code(i)), query.error()) << size;
     }

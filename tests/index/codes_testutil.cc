@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <utility>
+
 #include "index/codes/train_opq.h"
 
 namespace nestor {
@@ -14,15 +18,19 @@ std::vector<float> PreparedRows(const Matrix& matrix, uint32_t dim) {
   return rows;
 }
 
-TrainedCode TrainOrDie(Metric metric, const OpqSpec& spec, size_t rows, uint64_t seed) {
-  TrainedCode code;
-  code.matrix = MakeMatrix({.dim = 48, .nesting = {16, 32, 48}, .metric = metric}, rows, seed);
+const TrainedCode& Trained(Metric metric, const OpqSpec& spec) {
+  static auto* trained = new std::map<std::pair<Metric, std::string>, TrainedCode>;
+  const auto [at, inserted] = trained->try_emplace({metric, OpqName(spec)});
+  TrainedCode& code = at->second;
+  if (!inserted) return code;
+  const VectorSchema schema{.dim = 48, .nesting = {16, 32, 48}, .metric = metric};
+  code.matrix = MakeMatrix(schema, kTrainedRows, 1);
   code.rows = PreparedRows(code.matrix, spec.dim);
   auto quantizer = TrainOpq({.spec = spec, .iterations = 3}, code.rows);
   EXPECT_TRUE(quantizer.ok()) << quantizer.status();
   code.quantizer = *std::move(quantizer);
-  code.codes.resize(rows * spec.bytes);
-  code.quantizer->Encode(code.rows.data(), rows, code.codes.data());
+  code.codes.resize(code.n() * spec.bytes);
+  code.quantizer->Encode(code.rows.data(), code.n(), code.codes.data());
   return code;
 }
 

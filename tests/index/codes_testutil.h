@@ -24,8 +24,10 @@ struct TrainedCode {
   const uint8_t* code(size_t i) const { return codes.data() + i * quantizer->spec().bytes; }
 };
 
-// Of rows with 48 dims; fails the test on an error.
-TrainedCode TrainOrDie(Metric metric, const OpqSpec& spec, size_t rows, uint64_t seed = 1);
+inline constexpr uint32_t kTrainedRows = 512;
+
+// Of rows with 48 dims; made once in the process. Fails the test on an error.
+const TrainedCode& Trained(Metric metric, const OpqSpec& spec);
 
 }  // namespace nestor
 
