@@ -52,6 +52,8 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options, RpcSe
   engine_options.build_threads = options.threads;
   engine_options.memory_limit_bytes =
       options.memory_limit != 0 ? options.memory_limit : MemoryLimit::Default();
+  engine_options.cache_bytes = options.block_cache;
+  engine_options.write_buffer_bytes = options.write_buffers;
   engine_options.disk_reserve_bytes =
       options.disk_reserve.value_or(DiskReserve::Default(options.data_dir));
   engine_options.load_threads = options.threads;

@@ -21,6 +21,8 @@ constexpr uint32_t kMaxSearchQueue = 1000000;
 constexpr uint32_t kMaxGraceSeconds = 3600;
 constexpr uint32_t kMaxSlowQueryMs = 86400000;
 constexpr uint64_t kMinMemoryLimit = uint64_t{1} << 20;
+constexpr uint64_t kMinStoreMemory = uint64_t{1} << 20;
+constexpr uint64_t kMaxStoreMemory = uint64_t{1} << 40;
 constexpr uint64_t kMaxDiskReserve = uint64_t{1} << 50;
 constexpr uint64_t kMaxMemoryLimit = uint64_t{1} << 50;
 
@@ -126,6 +128,16 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv) {
          "on; 0 = none (default: 5 % of the disk, at most 1GiB)")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->check(CLI::Range(uint64_t{0}, kMaxDiskReserve))
+      ->type_name("SIZE");
+  app.add_option("--block-cache", options.block_cache,
+                 "Memory for blocks of the store that were read, e.g. 1GiB (default: 128MiB)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Range(kMinStoreMemory, kMaxStoreMemory))
+      ->type_name("SIZE");
+  app.add_option("--write-buffers", options.write_buffers,
+                 "Memory for what the store has not written to its files yet (default: 256MiB)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->check(CLI::Range(kMinStoreMemory, kMaxStoreMemory))
       ->type_name("SIZE");
   app.add_option("--log-format", options.log_format, "text or json (one object a line)")
       ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))

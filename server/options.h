@@ -28,12 +28,14 @@ struct Options {
   bool verify = false;  // check the files of data_dir and serve nothing; only data_dir counts then
   std::string data_dir;
   Endpoint listen;
-  int threads = 1;                // of the search pool
-  uint32_t search_queue = 1024;   // searches that may wait for a thread
-  uint32_t grace_seconds = 10;    // for calls in progress at shutdown
-  uint32_t slow_query_ms = 1000;  // slower searches are logged; 0 = none
-  std::optional<uint64_t> disk_reserve;  // bytes (engine.h); absent = a part of the disk
-  uint64_t memory_limit = 0;      // bytes (engine.h); 0 = nine tenths of what there is
+  int threads = 1;                               // of the search pool
+  uint32_t search_queue = 1024;                  // searches that may wait for a thread
+  uint32_t grace_seconds = 10;                   // for calls in progress at shutdown
+  uint32_t slow_query_ms = 1000;                 // slower searches are logged; 0 = none
+  uint64_t block_cache = uint64_t{128} << 20;    // bytes, of the store
+  uint64_t write_buffers = uint64_t{256} << 20;  // bytes, of the store
+  std::optional<uint64_t> disk_reserve;          // bytes (engine.h); absent = a part of the disk
+  uint64_t memory_limit = 0;  // bytes (engine.h); 0 = nine tenths of what there is
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
 };

@@ -32,7 +32,8 @@ TEST(OptionsTest, DefaultsServeThisMachineOnly) {
 TEST(OptionsTest, EveryFlagIsRead) {
   const auto parsed = Parse({"--data-dir=d", "--listen=[::]:0", "--insecure-listen", "--threads=3",
                              "--search-queue=9", "--grace-seconds=4", "--slow-query-ms=0",
-                             "--log-format=json", "--log-level=error", "--memory-limit=3GiB", "--disk-reserve=0"});
+                             "--log-format=json", "--log-level=error", "--memory-limit=3GiB",
+                             "--disk-reserve=0", "--block-cache=2MiB", "--write-buffers=64MiB"});
   ASSERT_TRUE(std::holds_alternative<Options>(parsed)) << std::get<Exit>(parsed).text;
   const auto& options = std::get<Options>(parsed);
   EXPECT_EQ(FormatEndpoint(options.listen), "[::]:0");
@@ -42,6 +43,8 @@ TEST(OptionsTest, EveryFlagIsRead) {
   EXPECT_EQ(options.slow_query_ms, 0u);
   EXPECT_EQ(options.memory_limit, uint64_t{3} << 30);
   EXPECT_EQ(options.disk_reserve, uint64_t{0});
+  EXPECT_EQ(options.block_cache, uint64_t{2} << 20);
+  EXPECT_EQ(options.write_buffers, uint64_t{64} << 20);
   EXPECT_EQ(options.log_format, LogFormat::kJson);
   EXPECT_EQ(options.log_level, LogLevel::kError);
 }

@@ -57,7 +57,14 @@ class LongRunTest : public testing::Test {
  protected:
   enum class Phase { kIdle, kWrites, kBuild, kDone };
 
-  LongRunTest() : process_(NestordFlags(dir_ / "data"), dir_ / "log"), stubs_(process_.address()) {}
+  // The store's caches are small, so that they are full long before the second minute ends.
+  static std::vector<std::string> Flags(const std::string& data_dir) {
+    std::vector<std::string> flags = NestordFlags(data_dir);
+    flags.insert(flags.end(), {"--block-cache", "16MiB", "--write-buffers", "32MiB"});
+    return flags;
+  }
+
+  LongRunTest() : process_(Flags(dir_ / "data"), dir_ / "log"), stubs_(process_.address()) {}
 
   void SetUp() override {
     ASSERT_TRUE(WaitUntilServing(stubs_, 60));

@@ -44,7 +44,7 @@ TEST(StatusTest, EveryCodeSurvivesTheWayThereAndBack) {
     EXPECT_TRUE(details.has_info);
     EXPECT_EQ(details.info.reason(), absl::StatusCodeToString(status.code()));
     EXPECT_EQ(details.info.domain(), "nestor");
-    EXPECT_EQ(details.has_retry, absl::IsResourceExhausted(status));
+    EXPECT_EQ(details.has_retry, absl::IsResourceExhausted(status) || absl::IsUnavailable(status));
   }
   EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok());
   EXPECT_TRUE(FromGrpcStatus(grpc::Status::OK).ok());
