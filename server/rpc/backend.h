@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "server/rpc/request_counters.h"
+#include "server/rpc/unread_replies.h"
 #include "server/rpc/work_pool.h"
 
 namespace nestor {
@@ -19,6 +20,8 @@ struct BackendOptions {
   uint32_t search_queue = 1024;
   // Bytes of requests that wait or are worked on, all calls together.
   int64_t max_request_bytes = int64_t{1} << 30;
+  // Bytes of replies that their callers have not taken yet, all calls together.
+  int64_t max_reply_bytes = int64_t{512} << 20;
   // Searches slower than this are logged with their plan; zero = none.
   std::chrono::milliseconds slow_query{0};
 };
@@ -36,6 +39,7 @@ struct Backend {
   explicit Backend(const BackendOptions& options)
       : slow_query(options.slow_query),
         max_request_bytes(options.max_request_bytes),
+        replies(options.max_reply_bytes),
         searches("search", options.search_threads, options.search_queue),
         writes("write", kWriteThreads, kWriteQueue),
         reads("read", kReadThreads, kReadQueue),
@@ -58,6 +62,7 @@ struct Backend {
   std::atomic<bool> stopping{false};     // new calls are refused
   std::atomic<int> open_calls{0};        // unary ones whose reply is not sent yet
   std::atomic<int64_t> request_bytes{0};
+  UnreadReplies replies;
   RequestCounters counters;
   WorkPool searches;
   WorkPool writes;

@@ -183,6 +183,7 @@ void BatchSearchCall::Compact() {
       }
     }
   }
+  strs_ = {};
   reply()->mutable_scores()->Truncate(static_cast<int>(to));
   if (nums_ != nullptr) reply()->mutable_ids()->mutable_nums()->Truncate(static_cast<int>(to));
 }

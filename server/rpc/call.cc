@@ -60,10 +60,11 @@ absl::Status TooManyBytes(const Backend& backend, int64_t bytes) {
 }
 
 Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context,
-           size_t request_bytes)
+           const grpc::ByteBuffer& in)
     : backend_(backend),
+      context_(context),
       method_(method),
-      request_bytes_(static_cast<int64_t>(request_bytes)),
+      request_bytes_(static_cast<int64_t>(in.Length())),
       deadline_(SteadyDeadline(*context)) {}
 
 void Call::Start(WorkPool* pool) {
@@ -87,13 +88,20 @@ absl::Status Call::Admit() const {
 }
 
 void Call::OnDone() {
-  if (counted_) backend_->ReturnBytes(request_bytes_);
+  backend_->replies.Remove(&unread_);
   backend_->open_calls.fetch_sub(1, std::memory_order_relaxed);
   delete this;
 }
 
 void Call::Complete(const absl::Status& status) {
   backend_->counters.Record(method_, status.code());
+  FreeMessages();
+  if (counted_) backend_->ReturnBytes(request_bytes_);
+  if (status.ok()) {
+    // At once: the older replies' room is needed for this one.
+    const UnreadReplies::Dropped dropped =
+        backend_->replies.Add(&unread_, context_->c_call(), reply_bytes());
+  }
   Finish(ToGrpcStatus(status));
 }
 

@@ -22,9 +22,10 @@ namespace nestor {
 
 class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
  public:
-  Call(Backend* backend, Method method, grpc::CallbackServerContext* context, size_t request_bytes);
+  Call(Backend* backend, Method method, grpc::CallbackServerContext* context,
+       const grpc::ByteBuffer& in);
 
-  // Queues the call, or finishes it: UNAVAILABLE while the server loads or stops,
+  // Queues the call, or finishes it: UNAVAILABLE while the server starts or stops,
   // RESOURCE_EXHAUSTED when the queue is full. To be called once, by the handler, which then
   // returns the call to gRPC.
   void Start(WorkPool* pool);
@@ -32,7 +33,8 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
  protected:
   // OK, or why the call is not worth going on with: Cancelled, DeadlineExceeded.
   absl::Status Admit() const;
-  // Counts the call and finishes it.
+  // Counts the call and finishes it. From then on it holds nothing but its reply, and that only
+  // until others need the room (unread_replies.h).
   void Complete(const absl::Status& status);
   Patience patience() const { return {deadline_, &cancelled_}; }
   Backend& backend() { return *backend_; }
@@ -40,6 +42,9 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
   std::chrono::steady_clock::time_point entered() const { return entered_; }
 
  private:
+  // Frees all but the reply.
+  virtual void FreeMessages() {}
+  virtual int64_t reply_bytes() const = 0;
   void OnCancel() final { cancelled_.store(true, std::memory_order_relaxed); }
   void OnDone() final;
   // Neither reaction blocks or takes long: gRPC need not hand them to another thread, which costs
@@ -48,11 +53,13 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
 
   const std::chrono::steady_clock::time_point entered_ = std::chrono::steady_clock::now();
   Backend* const backend_;
+  grpc::CallbackServerContext* const context_;
   const Method method_;
   const int64_t request_bytes_;
   bool counted_ = false;  // the bytes are, in the backend
   const std::chrono::steady_clock::time_point deadline_;
   std::atomic<bool> cancelled_{false};
+  UnreadReplies::Reply unread_;
 };
 
 // A call with its messages, which live on an arena of their own.
@@ -61,7 +68,7 @@ class MessageCall : public Call {
  public:
   MessageCall(Backend* backend, Method method, grpc::CallbackServerContext* context,
               const grpc::ByteBuffer* in, grpc::ByteBuffer* out)
-      : Call(backend, method, context, in->Length()), in_(in), out_(out) {}
+      : Call(backend, method, context, *in), in_(in), out_(out) {}
 
  protected:
   // To be called before request() is used.
@@ -75,6 +82,8 @@ class MessageCall : public Call {
   virtual absl::Status Decode(const grpc::ByteBuffer* in, Request* request) {
     return DecodeRequest(in, request);
   }
+  void FreeMessages() override { arena_.Reset(); }
+  int64_t reply_bytes() const override { return static_cast<int64_t>(out_->Length()); }
 
   using Arena = google::protobuf::Arena;
 

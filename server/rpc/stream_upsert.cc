@@ -63,7 +63,10 @@ UpsertStream* UpsertStream::Open(Backend* backend, OpenStreams* streams,
 
 UpsertStream::UpsertStream(Backend* backend, OpenStreams* streams,
                            grpc::CallbackServerContext* context)
-    : backend_(backend), streams_(streams), deadline_(SteadyDeadline(*context)) {}
+    : backend_(backend),
+      streams_(streams),
+      context_(context),
+      deadline_(SteadyDeadline(*context)) {}
 
 void UpsertStream::Drain() {
   Next next;
@@ -113,7 +116,10 @@ void UpsertStream::Answer(const v1::StreamUpsertResponse& reply) {
   grpc::ByteBuffer bytes;
   const absl::Status encoded = EncodeReply(reply, &bytes);
   if (!encoded.ok()) return EndWith(encoded);
-  replies_.push_back(std::move(bytes));
+  Answered& answered = replies_.emplace_back();
+  answered.bytes = std::move(bytes);
+  dropped_.Take(backend_->replies.Add(&answered.unread, context_->c_call(),
+                                      static_cast<int64_t>(answered.bytes.Length())));
 }
 
 void UpsertStream::OnWriteDone(bool ok) {
@@ -121,6 +127,7 @@ void UpsertStream::OnWriteDone(bool ok) {
   {
     MutexLock lock(&mutex_);
     writing_ = false;
+    backend_->replies.Remove(&replies_.front().unread);
     replies_.pop_front();
     if (!ok) EndWith(absl::CancelledError("the caller takes no more replies"));
     next = Decide();
@@ -205,8 +212,9 @@ UpsertStream::Next UpsertStream::Decide() {
   }
   if (!writing_ && !replies_.empty()) {
     writing_ = true;
-    next.write = &replies_.front();
+    next.write = &replies_.front().bytes;
   }
+  if (!dropped_.empty()) next.dropped.Take(std::move(dropped_));
   if (over && !next.Any() && acting_ == 0 && waiting_.empty() && !applying_ && replies_.empty()) {
     finished_ = true;
     const bool cancelled = cancelled_.load(std::memory_order_relaxed);
@@ -220,6 +228,7 @@ UpsertStream::Next UpsertStream::Decide() {
 
 void UpsertStream::Do(Next next) {
   while (next.Any()) {
+    { const UnreadReplies::Dropped dropped = std::move(next.dropped); }
     if (next.finish.has_value()) {
       backend_->counters.Record(Method::kStreamUpsert, next.finish->code());
       Finish(ToGrpcStatus(*next.finish));

@@ -41,6 +41,10 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
     v1::StreamUpsertRequest request;
     int64_t bytes = 0;
   };
+  struct Answered {
+    grpc::ByteBuffer bytes;
+    UnreadReplies::Reply unread;
+  };
 
   UpsertStream(Backend* backend, OpenStreams* streams, grpc::CallbackServerContext* context);
 
@@ -65,8 +69,11 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
     bool read = false;
     bool apply = false;
     const grpc::ByteBuffer* write = nullptr;
+    UnreadReplies::Dropped dropped;
     std::optional<absl::Status> finish;
-    bool Any() const { return read || apply || write != nullptr || finish.has_value(); }
+    bool Any() const {
+      return read || apply || write != nullptr || !dropped.empty() || finish.has_value();
+    }
   };
   Next Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Does that and what there is to do after it. The stream may be gone when it returns.
@@ -80,6 +87,7 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
 
   Backend* const backend_;
   OpenStreams* const streams_;
+  grpc::CallbackServerContext* const context_;
   const std::chrono::steady_clock::time_point deadline_;
   std::atomic<bool> cancelled_{false};
 
@@ -89,9 +97,10 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   bool read_ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::unique_ptr<Batch>> waiting_ ABSL_GUARDED_BY(mutex_);
   bool applying_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the batches waiting or being applied
-  std::deque<grpc::ByteBuffer> replies_ ABSL_GUARDED_BY(mutex_);  // the first is being written
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;             // of the batches waiting or being applied
+  std::deque<Answered> replies_ ABSL_GUARDED_BY(mutex_);  // the first is being written
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  UnreadReplies::Dropped dropped_ ABSL_GUARDED_BY(mutex_);  // to be cancelled without the mutex
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_set<uint64_t> backed_off_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
