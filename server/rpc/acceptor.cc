@@ -166,7 +166,10 @@ void Acceptor::Run() {
 bool Acceptor::AcceptFrom(int listener) {
   // At most so many at a time, so that one listener does not starve another, nor Stop.
   for (int i = 0; i < kBacklog; ++i) {
-    const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_storage peer = {};
+    socklen_t size = sizeof(peer);
+    const int fd =
+        accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
       // The connection was gone before it was accepted.
@@ -181,7 +184,7 @@ bool Acceptor::AcceptFrom(int listener) {
     }
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    take_(listener, fd);
+    take_(listener, fd, peer);
   }
   return true;
 }

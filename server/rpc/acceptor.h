@@ -5,6 +5,8 @@
 #ifndef NESTOR_SERVER_RPC_ACCEPTOR_H_
 #define NESTOR_SERVER_RPC_ACCEPTOR_H_
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -33,8 +35,9 @@ class Descriptor {
 
 class Acceptor {
  public:
-  // Takes the connection `fd`, which came in by `listener`; the connection is its own from then on.
-  using Take = std::function<void(int listener, int fd)>;
+  // Takes the connection `fd` of `peer`, which came in by `listener`; the connection is its own
+  // from then on.
+  using Take = std::function<void(int listener, int fd, const sockaddr_storage& peer)>;
 
   // Binds HOST:PORT, every address of the host; port 0 is a free one. Unavailable says why not.
   static absl::StatusOr<std::unique_ptr<Acceptor>> Bind(const std::string& address);

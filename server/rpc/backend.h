@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "server/rpc/connections.h"
 #include "server/rpc/request_counters.h"
 #include "server/rpc/unread_replies.h"
 #include "server/rpc/work_pool.h"
@@ -63,6 +64,7 @@ struct Backend {
   std::atomic<int> open_calls{0};        // unary ones whose reply is not sent yet
   std::atomic<int64_t> request_bytes{0};
   UnreadReplies replies;
+  Connections connections;
   RequestCounters counters;
   WorkPool searches;
   WorkPool writes;

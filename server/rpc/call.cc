@@ -64,11 +64,17 @@ Call::Call(Backend* backend, Method method, grpc::CallbackServerContext* context
     : backend_(backend),
       context_(context),
       method_(method),
+      arrived_(in.Valid()),
       request_bytes_(static_cast<int64_t>(in.Length())),
       deadline_(SteadyDeadline(*context)) {}
 
 void Call::Start(WorkPool* pool) {
   backend_->open_calls.fetch_add(1, std::memory_order_relaxed);
+  if (!arrived_) {
+    backend_->connections.NoteReset(context_->peer());
+    backend_->counters.Record(method_, absl::StatusCode::kCancelled);
+    return Finish(grpc::Status::CANCELLED);
+  }
   const absl::Status serving = CheckServing(*backend_);
   if (!serving.ok()) return Complete(serving);
   counted_ = backend_->TakeBytes(request_bytes_);

@@ -26,8 +26,8 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
        const grpc::ByteBuffer& in);
 
   // Queues the call, or finishes it: UNAVAILABLE while the server starts or stops,
-  // RESOURCE_EXHAUSTED when the queue is full. To be called once, by the handler, which then
-  // returns the call to gRPC.
+  // RESOURCE_EXHAUSTED when the queue is full, CANCELLED where its caller reset it. To be called
+  // once, by the handler, which then returns the call to gRPC.
   void Start(WorkPool* pool);
 
  protected:
@@ -55,6 +55,7 @@ class Call : public grpc::ServerUnaryReactor, public WorkPool::Task {
   Backend* const backend_;
   grpc::CallbackServerContext* const context_;
   const Method method_;
+  const bool arrived_;  // false: reset before its message came
   const int64_t request_bytes_;
   bool counted_ = false;  // the bytes are, in the backend
   const std::chrono::steady_clock::time_point deadline_;

@@ -102,12 +102,15 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& a
   if (parts->server == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot start gRPC's server on ", address));
   }
-  parts->acceptor->Start([connections = parts->connections.get()](int listener, int fd) {
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-    connection.listener_fd = listener;
-    connection.fd = fd;
-    connections->HandleNewConnection(&connection);
-  });
+  parts->acceptor->Start(
+      [connections = parts->connections.get(), known = &parts->backend.connections](
+          int listener, int fd, const sockaddr_storage& peer) {
+        known->Add(fd, peer);
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+        connection.listener_fd = listener;
+        connection.fd = fd;
+        connections->HandleNewConnection(&connection);
+      });
   return std::unique_ptr<RpcServer>(new RpcServer(std::move(parts)));
 }
 

@@ -92,6 +92,7 @@ void UpsertStream::OnReadDone(bool ok) {
   {
     MutexLock lock(&mutex_);
     read_started_ = false;
+    arrived_ = arrived_ || ok;
     if (ok) {
       Take(std::move(batch));
     } else {
@@ -136,6 +137,12 @@ void UpsertStream::OnWriteDone(bool ok) {
 }
 
 void UpsertStream::OnDone() {
+  bool reset = false;
+  {
+    MutexLock lock(&mutex_);
+    reset = !arrived_ && cancelled_.load(std::memory_order_relaxed);
+  }
+  if (reset) backend_->connections.NoteReset(context_->peer());
   streams_->Remove(this);
   delete this;
 }

@@ -92,7 +92,8 @@ class UpsertStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   std::atomic<bool> cancelled_{false};
 
   Mutex mutex_;
-  grpc::ByteBuffer reading_;  // gRPC's while a read is on its way
+  grpc::ByteBuffer reading_;                      // gRPC's while a read is on its way
+  bool arrived_ ABSL_GUARDED_BY(mutex_) = false;  // a batch at least
   bool read_started_ ABSL_GUARDED_BY(mutex_) = false;
   bool read_ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<std::unique_ptr<Batch>> waiting_ ABSL_GUARDED_BY(mutex_);

@@ -71,6 +71,15 @@ bool RawConnection::Send(absl::string_view bytes) {
   return true;
 }
 
+bool RawConnection::AwaitClose() {
+  char received[4096];
+  for (;;) {
+    pollfd ready = {.fd = fd_, .events = POLLIN, .revents = 0};
+    if (poll(&ready, 1, 60'000) <= 0) return false;
+    if (recv(fd_, received, sizeof(received), 0) <= 0) return true;
+  }
+}
+
 std::string Http2Preface() { return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Http2Frame(4, 0, 0, ""); }
 
 std::string Http2Frame(uint8_t type, uint8_t flags, uint32_t stream, absl::string_view payload) {
