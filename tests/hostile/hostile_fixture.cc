@@ -4,12 +4,12 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -26,6 +26,8 @@ constexpr std::chrono::seconds kMemoryPatience(60);
 
 double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+unsigned long long Mebibytes(uint64_t bytes) { return bytes >> 20; }
+
 }  // namespace
 
 void HostileTest::SetUpTestSuite() {
@@ -35,6 +37,10 @@ void HostileTest::SetUpTestSuite() {
   ASSERT_NE(address(), "");
   ASSERT_TRUE(WaitUntilServing(Stubs(address()), 60));
   clients_ = std::make_unique<OrdinaryClients>(address());
+  std::printf(
+      "| scene | seconds | searches/s before | kept during | back at 80 %% after s | longest wait "
+      "ms | MiB before | most | "
+      "after |\n|---|---|---|---|---|---|---|---|---|\n");
 }
 
 void HostileTest::TearDownTestSuite() {
@@ -68,53 +74,58 @@ void HostileTest::Endure(const char* scene, const std::function<void()>& attack)
   };
   const double before = rate(std::chrono::seconds(1));
   const uint64_t memory = MemoryBytes();
+  clients_->TakeLongestWait();
   uint64_t searches = clients_->searches();
-  uint64_t writes = clients_->writes();
-  const uint64_t repeated = clients_->repeated();
   const auto begun = Clock::now();
-
-  attack();
-
+  const uint64_t most_memory = MostMemoryDuring(attack);
   const auto ended = Clock::now();
   searches = clients_->searches() - searches;
-  writes = clients_->writes() - writes;
   const double during = static_cast<double>(searches) / Seconds(ended - begun);
-  const uint64_t memory_at_end = MemoryBytes();
-  double after = 0;
-  do {
-    after = rate(std::chrono::milliseconds(200));
-  } while (after < 0.8 * before && Clock::now() < ended + std::chrono::seconds(10));
-  std::printf(
-      "%s: %.1f s; ordinary searches a second %.0f before, %.0f during (%.0f %%), %.0f %.1f s "
-      "after; writes during %llu; told to wait %llu\n",
-      scene, Seconds(ended - begun), before, during, 100 * during / before, after,
-      Seconds(Clock::now() - ended), static_cast<unsigned long long>(writes),
-      static_cast<unsigned long long>(clients_->repeated() - repeated));
+  double recovered = 0;  // seconds after the end
+  while (rate(std::chrono::milliseconds(100)) < 0.8 * before && recovered < 10) {
+    recovered = Seconds(Clock::now() - ended);
+  }
+  const auto longest_wait = clients_->TakeLongestWait();
+
   DeleteOtherCollections();
   EXPECT_THAT(clients_->TakeErrors(), testing::IsEmpty()) << scene;
   clients_->ExpectPoints();
   // A new client is served.
   EXPECT_TRUE(WaitUntilServing(Stubs(address()), 60)) << scene;
-  std::printf("%s: memory %llu MB before, %llu MB at the end of it", scene,
-              static_cast<unsigned long long>(memory >> 20),
-              static_cast<unsigned long long>(memory_at_end >> 20));
-  ExpectMemoryReturns(scene, memory);
+  const uint64_t memory_left = AwaitMemory(memory + kMemorySlack);
+  std::printf("| %s | %.1f | %.0f | %.0f %% | %.1f | %lld | %llu | %llu | %llu |\n", scene,
+              Seconds(ended - begun), before, 100 * during / before, recovered,
+              static_cast<long long>(longest_wait.count()), Mebibytes(memory),
+              Mebibytes(most_memory), Mebibytes(memory_left));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  // (A sanitizer keeps freed memory for a while.)
+  EXPECT_LE(memory_left, memory + kMemorySlack) << scene << ": memory does not return";
+#endif
 }
 
-void HostileTest::ExpectMemoryReturns(const char* scene, uint64_t before) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  std::printf("\n");  // the sanitizer keeps freed memory for a while
-#else
+uint64_t HostileTest::MostMemoryDuring(const std::function<void()>& attack) {
+  std::atomic<bool> stop{false};
+  uint64_t most = 0;
+  std::thread watch([&] {
+    do {
+      most = std::max(most, MemoryBytes());
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    } while (!stop);
+  });
+  attack();
+  stop = true;
+  watch.join();
+  return most;
+}
+
+uint64_t HostileTest::AwaitMemory(uint64_t bytes) {
   const auto begun = Clock::now();
   uint64_t now = MemoryBytes();
-  while (now > before + kMemorySlack && Clock::now() < begun + kMemoryPatience) {
+  while (now > bytes && Clock::now() < begun + kMemoryPatience) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     now = MemoryBytes();
   }
-  std::printf(", %llu MB %.1f s later\n", static_cast<unsigned long long>(now >> 20),
-              Seconds(Clock::now() - begun));
-  EXPECT_LE(now, before + kMemorySlack) << scene << ": memory does not return";
-#endif
+  return now;
 }
 
 void HostileTest::DeleteOtherCollections() {

@@ -39,7 +39,6 @@ void OrdinaryClients::Note(const std::string& error) {
 
 bool OrdinaryClients::Again(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
-    ++repeated_;
     return true;
   }
   if (!status.ok()) Note(absl::StrCat(status.error_code(), ": ", status.error_message()));
@@ -52,8 +51,15 @@ void OrdinaryClients::Search() {
   for (uint64_t i = 0; !stop_; i = (i + 7) % kFixed) {
     const v1::SearchRequest request = MakeSearch(kCollection, VectorOf(i, kDim), 1);
     v1::SearchResponse reply;
+    const auto begun = std::chrono::steady_clock::now();
     const grpc::Status status =
         CallStub(stubs.searches.get(), &v1::SearchService::Stub::Search, request, &reply);
+    const int64_t waited = std::chrono::duration_cast<std::chrono::milliseconds>(
+                               std::chrono::steady_clock::now() - begun)
+                               .count();
+    int64_t longest = longest_wait_;
+    while (waited > longest && !longest_wait_.compare_exchange_weak(longest, waited)) {
+    }
     if (Again(status)) continue;
     if (status.ok() && (reply.hits_size() != 1 || reply.hits(0).id().num() != i)) {
       Note(absl::StrCat("the vector of point ", i, " found ", reply.ShortDebugString()));

@@ -29,8 +29,10 @@ class OrdinaryClients {
   // Since the start.
   uint64_t searches() const { return searches_; }
   uint64_t writes() const { return writes_; }
-  // Calls that the server was too busy for and that were made again.
-  uint64_t repeated() const { return repeated_; }
+  // Of all searches that ended since it was asked last.
+  std::chrono::milliseconds TakeLongestWait() {
+    return std::chrono::milliseconds(longest_wait_.exchange(0));
+  }
   // The first few; empties them.
   std::vector<std::string> TakeErrors();
   // The points are those that were acknowledged last, or the one write after it. Between calls of
@@ -54,7 +56,7 @@ class OrdinaryClients {
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> searches_{0};
   std::atomic<uint64_t> writes_{0};
-  std::atomic<uint64_t> repeated_{0};
+  std::atomic<int64_t> longest_wait_{0};             // milliseconds
   std::vector<std::atomic<uint64_t>> acknowledged_;  // version by point; 0 = none
   std::mutex mutex_;
   std::vector<std::string> errors_;
