@@ -57,9 +57,8 @@ absl::Status Engine::Rep::Open() {
     return bytes;
   });
   context_.memory = memory_.get();
-  disk_ = std::make_unique<DiskReserve>(options_.disk_reserve_bytes, [this] {
-    return DiskReserve::Free(options_.data_dir);
-  });
+  disk_ = std::make_unique<DiskReserve>(options_.disk_reserve_bytes,
+                                        [this] { return DiskReserve::Free(options_.data_dir); });
   context_.disk = disk_.get();
   context_.on_unsynced = [syncer = syncer_.get()] { syncer->Notify(); };
   if (absl::Status status = ReadCollections(); !status.ok()) return status;
