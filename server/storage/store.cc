@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
 #include "rocksdb/convenience.h"
@@ -20,6 +21,11 @@ absl::Status ToStatus(absl::string_view action, const rocksdb::Status& status) {
   // A file that RocksDB expects and does not find is lost data too.
   if (status.IsCorruption() || status.IsPathNotFound()) return absl::DataLossError(message);
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(message);
+  // A write that was held up by compactions, until one of them failed: RocksDB wraps the reason.
+  if (status.IsIncomplete()) {
+    return absl::StrContains(message, "No space left") ? absl::ResourceExhaustedError(message)
+                                                       : absl::UnavailableError(message);
+  }
   if (status.IsIOError() || status.IsShutdownInProgress() || status.IsBusy() ||
       status.IsTryAgain() || status.IsTimedOut()) {
     return absl::UnavailableError(message);
