@@ -173,11 +173,12 @@ TEST_F(DueBuildTest, WhatIsMostlyRoomOfDeletedPointsIsBuiltAnew) {
   Start();
   oracle_->Upsert(engine_.get(), 0, 4000, 1);
   Build(IndexSpec{});
-  const uint64_t bytes = Index().memory.exact_vectors;
+  // The first, or the second where upkeep was quicker.
+  const IndexInfo built = Index();
   oracle_->Delete(engine_.get(), 0, 3000);
-  ASSERT_TRUE(Soon([&] { return Index().generation == 2; }));
+  ASSERT_TRUE(Soon([&] { return Index().generation == built.generation + 1; }));
   EXPECT_TRUE(Logged("room for 4000 points, 3000 of them deleted"));
-  EXPECT_LT(Index().memory.exact_vectors, bytes / 2);
+  EXPECT_LT(Index().memory.exact_vectors, built.memory.exact_vectors / 2);
   oracle_->Check(*engine_);
 }
 
