@@ -21,13 +21,14 @@ absl::Status ToStatus(absl::string_view action, const rocksdb::Status& status) {
   // A file that RocksDB expects and does not find is lost data too.
   if (status.IsCorruption() || status.IsPathNotFound()) return absl::DataLossError(message);
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(message);
-  // A write that was held up by compactions, until one of them failed: RocksDB wraps the reason.
-  if (status.IsIncomplete()) {
-    return absl::StrContains(message, "No space left") ? absl::ResourceExhaustedError(message)
-                                                       : absl::UnavailableError(message);
+  // RocksDB wraps errors of the disk in others: Incomplete where a write was held up by compactions
+  // until one of them failed, InvalidArgument where an open could not read back its options.
+  if (absl::StrContains(message, "IO error: No space left")) {
+    return absl::ResourceExhaustedError(message);
   }
   if (status.IsIOError() || status.IsShutdownInProgress() || status.IsBusy() ||
-      status.IsTryAgain() || status.IsTimedOut()) {
+      status.IsTryAgain() || status.IsTimedOut() || status.IsIncomplete() ||
+      absl::StrContains(message, "IO error: ")) {
     return absl::UnavailableError(message);
   }
   return absl::InternalError(message);
