@@ -7,12 +7,10 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 
 namespace nestor {
 namespace {
@@ -52,17 +50,9 @@ void HostileTest::TearDownTestSuite() {
 }
 
 uint64_t HostileTest::MemoryBytes() {
-  std::ifstream file(absl::StrCat("/proc/", pid(), "/status"));
-  for (std::string line; std::getline(file, line);) {
-    absl::string_view text = line;
-    uint64_t kib = 0;
-    if (absl::ConsumePrefix(&text, "VmRSS:") && absl::ConsumeSuffix(&text, " kB") &&
-        absl::SimpleAtoi(text, &kib)) {
-      return kib << 10;
-    }
-  }
-  ADD_FAILURE() << "the server is gone";
-  return 0;
+  const uint64_t bytes = process_->ResidentBytes();
+  EXPECT_GT(bytes, 0u) << "the server is gone";
+  return bytes;
 }
 
 void HostileTest::Endure(const char* scene, const std::function<void()>& attack) {

@@ -9,16 +9,12 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "tests/server/e2e/nestord_process.h"
 #include "tests/server/e2e/test_server.h"
 
@@ -150,17 +146,9 @@ class LongRunTest : public testing::Test {
   }
 
   uint64_t ResidentBytes() const {
-    std::ifstream file(absl::StrCat("/proc/", process_.pid(), "/status"));
-    for (std::string line; std::getline(file, line);) {
-      absl::string_view text = line;
-      uint64_t kib = 0;
-      if (absl::ConsumePrefix(&text, "VmRSS:") && absl::ConsumeSuffix(&text, " kB") &&
-          absl::SimpleAtoi(text, &kib)) {
-        return kib << 10;
-      }
-    }
-    ADD_FAILURE() << "the server is gone";
-    return 0;
+    const uint64_t bytes = process_.ResidentBytes();
+    EXPECT_GT(bytes, 0u) << "the server is gone";
+    return bytes;
   }
 
   TempDir dir_;

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 namespace nestor {
 namespace {
@@ -63,6 +65,15 @@ NestordProcess::~NestordProcess() {
   if (ended_.has_value()) return;
   Signal(SIGKILL);
   Wait();
+}
+
+uint64_t NestordProcess::ResidentBytes() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    unsigned long long kib = 0;
+    if (std::sscanf(line.c_str(), "VmRSS: %llu kB", &kib) == 1) return uint64_t{kib} << 10;
+  }
+  return 0;
 }
 
 void NestordProcess::Signal(int number) { kill(pid_, number); }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ class NestordProcess {
   // The address behind "listening on ", as soon as it is printed; empty when it ends without.
   const std::string& address() const { return address_; }
   pid_t pid() const { return pid_; }
+  // Memory of it that is resident; 0 where it is gone.
+  uint64_t ResidentBytes() const;
   void Signal(int number);
   // Waits for the end: the exit code, or minus the number of the signal that it died of.
   int Wait();
