@@ -172,12 +172,25 @@ absl::StatusOr<uint32_t> IvfIndex::Append(uint32_t list, const PointId& id, uint
   return slot;
 }
 
-void IvfIndex::MarkDead(uint32_t slot, uint64_t dead) {
+void IvfIndex::MarkDead(uint32_t slot, uint64_t dead, bool held) {
   const Place place = rep_->rows_.place(slot);
   place.run->MarkDead(place.position, dead);
   if (rep_->graph_ != nullptr) rep_->graph_->MarkDead(slot, dead);
-  rep_->dead_slots_.push_back({slot, dead});
+  if (held) {
+    rep_->held_slots_.push_back({slot, dead});
+  } else {
+    rep_->dead_slots_.push_back({slot, dead});
+  }
   rep_->alive_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void IvfIndex::ReleaseHeld() {
+  std::deque<Rep::DeadSlot>& dead = rep_->dead_slots_;
+  const auto middle = dead.insert(dead.end(), rep_->held_slots_.begin(), rep_->held_slots_.end());
+  std::inplace_merge(
+      dead.begin(), middle, dead.end(),
+      [](const Rep::DeadSlot& a, const Rep::DeadSlot& b) { return a.dead < b.dead; });
+  rep_->held_slots_ = {};
 }
 
 void IvfIndex::ReclaimSlots(uint64_t horizon) {
@@ -192,11 +205,16 @@ void IvfIndex::ReclaimSlots(uint64_t horizon) {
     constexpr uint32_t kLeast = 3;
     const uint32_t due = std::max(rep.lists_.capacity(list) / kPart, kLeast);
     if (++rep.gone_[list] == due) rep.lists_to_rewrite_.push_back(list);
-    if (rep.graph_ == nullptr) rep.rows_.Free(slot);
+    if (rep.graph_ == nullptr || rep.unlinked_.erase(slot) > 0) rep.rows_.Free(slot);
   }
   if (rep.graph_ == nullptr) return;
-  // After their places: what the graph knew to be gone is so by this horizon.
-  for (const uint32_t slot : rep.graph_->TakeFreedSlots()) rep.rows_.Free(slot);
+  for (const uint32_t slot : rep.graph_->TakeFreedSlots()) {
+    if (rep.rows_.place(slot).run == nullptr) {
+      rep.rows_.Free(slot);
+    } else {
+      rep.unlinked_.insert(slot);
+    }
+  }
 }
 
 bool IvfIndex::RewriteLists(uint64_t max_rows, uint64_t ticket) {

@@ -147,15 +147,18 @@ class IvfIndex {
   // Appends a row to a list; returns its slot. ResourceExhausted when slots run out.
   absl::StatusOr<uint32_t> Append(uint32_t list, const PointId& id, uint64_t row, uint64_t born,
                                   const std::byte* vector);
-  // The row is invisible from snapshot `dead` on, which is no less than that of the call before.
-  void MarkDead(uint32_t slot, uint64_t dead);
+  // The row is invisible from snapshot `dead` on, which is no less than that of the call before. A
+  // held one keeps its slot, and all but the list that it had, until ReleaseHeld.
+  void MarkDead(uint32_t slot, uint64_t dead, bool held = false);
 
   // --- Reclaiming, by the writer ---
   // Rows that no snapshot from `horizon` on shows give up their places in lists, and their slots to
   // later rows; the slots, where there is a graph, once Repair has taken out their nodes and no
   // reader is left who met them.
   void ReclaimSlots(uint64_t horizon);
-  // Rewrites lists in which rows that are gone hold more than an eighth of the places, until
+  // Held rows are reclaimed as others from now on.
+  void ReleaseHeld();
+  // Rewrites lists in which rows that are gone hold more than a twelfth of the places, until
   // `max_rows` rows were copied. Whether more are left. Readers who came before have what was
   // there: it is kept until FreeLists hears of a greater ticket.
   bool RewriteLists(uint64_t max_rows, uint64_t ticket);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
 #include "index/build.h"
@@ -24,7 +25,8 @@ constexpr double kIndexShare = 0.9;
 constexpr size_t kFewChanges = 500;
 constexpr int kRounds = 16;
 
-// The rows of a generation that a snapshot shows, by ascending row number.
+// The rows of a generation that a snapshot shows, by ascending row number. The snapshot is needed
+// to make it; then slots suffice, which the writer holds.
 class GenerationSource : public BuildSource {
  public:
   GenerationSource(const Generation& generation, const StoredPoints& points, size_t vector_bytes,
@@ -35,11 +37,13 @@ class GenerationSource : public BuildSource {
         slots_(std::move(slots)) {
     std::sort(slots_.begin(), slots_.end(),
               [this](uint32_t a, uint32_t b) { return index_.RowAt(a) < index_.RowAt(b); });
+    born_.reserve(slots_.size());
+    for (const uint32_t slot : slots_) born_.push_back(index_.BornAt(slot));
   }
 
   uint64_t size() const override { return slots_.size(); }
   Row At(uint64_t i) const override {
-    return {index_.IdAt(slots_[i]), index_.RowAt(slots_[i]), index_.BornAt(slots_[i])};
+    return {index_.IdAt(slots_[i]), index_.RowAt(slots_[i]), born_[i]};
   }
   absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const override {
     std::vector<uint64_t> rows;
@@ -67,6 +71,7 @@ class GenerationSource : public BuildSource {
   const StoredPoints& points_;
   const size_t vector_bytes_;
   std::vector<uint32_t> slots_;
+  std::vector<uint64_t> born_;
 };
 
 class Build {
@@ -80,9 +85,9 @@ class Build {
   absl::Status BuildIndex();
   absl::Status StorePostings();
   absl::Status CatchUp();
-  absl::Status Replay(std::span<const Writer::Change> changes, Batch* batch);
-  absl::Status Add(uint32_t old_slot, Batch* batch);
-  void Kill(uint32_t old_slot, Batch* batch);
+  absl::Status Replay(const Writer::Changes& changes, Batch* batch);
+  absl::Status Add(const Writer::Change& added, Batch* batch);
+  absl::Status Kill(const Writer::Change& dead, Batch* batch);
   absl::Status Commit();
   void RemoveTraces();
 
@@ -95,6 +100,7 @@ class Build {
 absl::Status Build::BuildIndex() {
   const GenerationSource source(*start_.generation, *task_.points, vector_bytes_,
                                 std::move(start_.slots));
+  task_.snapshots->Unpin(start_.ticket);
   BuildOptions options;
   options.threads = task_.threads;
   options.progress = [this](const char* phase, double fraction) {
@@ -143,7 +149,7 @@ absl::Status Build::CatchUp() {
     if (!task_.progress("catch up", 0.95 + 0.04 * round / kRounds)) {
       return absl::CancelledError("build cancelled");
     }
-    const std::vector<Writer::Change> changes = task_.writer->TakeChanges();
+    const Writer::Changes changes = task_.writer->TakeChanges();
     Batch batch(task_.store);
     if (absl::Status status = Replay(changes, &batch); !status.ok()) return status;
     if (!batch.empty()) {
@@ -156,23 +162,20 @@ absl::Status Build::CatchUp() {
   return absl::OkStatus();
 }
 
-absl::Status Build::Replay(std::span<const Writer::Change> changes, Batch* batch) {
-  for (const Writer::Change& change : changes) {
-    if (change.dead) {
-      Kill(change.slot, batch);
-    } else if (absl::Status status = Add(change.slot, batch); !status.ok()) {
-      return status;
-    }
+absl::Status Build::Replay(const Writer::Changes& changes, Batch* batch) {
+  for (const Writer::Change& dead : changes.dead) {
+    if (absl::Status status = Kill(dead, batch); !status.ok()) return status;
+  }
+  for (const Writer::Change& added : changes.added) {
+    if (absl::Status status = Add(added, batch); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status Build::Add(uint32_t old_slot, Batch* batch) {
+absl::Status Build::Add(const Writer::Change& added, Batch* batch) {
   const IvfIndex& old = *start_.generation->index;
-  // No reader of the new generation will ever see it.
-  if (old.DeadAt(old_slot) != kNeverDead) return absl::OkStatus();
-  const uint64_t row = old.RowAt(old_slot);
-  const std::byte* vector = old.VectorAt(old_slot);
+  const uint64_t row = old.RowAt(added.slot);
+  const std::byte* vector = old.VectorAt(added.slot);
   std::vector<std::byte> fetched;
   if (vector == nullptr) {
     fetched.resize(vector_bytes_);
@@ -181,28 +184,28 @@ absl::Status Build::Add(uint32_t old_slot, Batch* batch) {
     }
     vector = fetched.data();
   }
-  const PointId id = old.IdAt(old_slot);
-  const uint64_t born = old.BornAt(old_slot);
+  const PointId id = old.IdAt(added.slot);
   const uint32_t list = next_->index->Assign(vector);
-  absl::StatusOr<uint32_t> slot = next_->index->Append(list, id, row, born, vector);
+  absl::StatusOr<uint32_t> slot = next_->index->Append(list, id, row, added.seq, vector);
   if (!slot.ok()) return slot.status();
-  next_->ids.Put(id, *slot, born);
+  next_->ids.Put(id, *slot, added.seq);
   batch->Put(Family::kPostings, PostingKey(task_.uid, task_.generation, list, row), "");
   return absl::OkStatus();
 }
 
-void Build::Kill(uint32_t old_slot, Batch* batch) {
+absl::Status Build::Kill(const Writer::Change& dead, Batch* batch) {
   const IvfIndex& old = *start_.generation->index;
-  const PointId id = old.IdAt(old_slot);
-  const uint64_t row = old.RowAt(old_slot);
-  const uint64_t dead = old.DeadAt(old_slot);
+  const PointId id = old.IdAt(dead.slot);
+  const uint64_t row = old.RowAt(dead.slot);
   const uint32_t slot = next_->ids.Find(id);
-  // A row that came and went during the build never got here.
-  if (slot == kNoSlot || next_->index->RowAt(slot) != row) return;
-  next_->index->MarkDead(slot, dead);
-  next_->ids.Erase(id, dead);
+  if (slot == kNoSlot || next_->index->RowAt(slot) != row) {
+    return absl::InternalError(absl::StrCat("the new index lacks row ", row, " of the old one"));
+  }
+  next_->index->MarkDead(slot, dead.seq);
+  next_->ids.Erase(id, dead.seq);
   batch->Delete(Family::kPostings,
                 PostingKey(task_.uid, task_.generation, next_->index->ListAt(slot), row));
+  return absl::OkStatus();
 }
 
 absl::Status Build::Commit() {
@@ -210,7 +213,7 @@ absl::Status Build::Commit() {
   const GenerationRecord record{task_.generation, next_->index->spec(), next_->rows_at_build,
                                 next_->built_micros};
   return task_.writer->CommitBuild(
-      next_, [&](std::span<const Writer::Change> changes, Batch* batch) -> absl::Status {
+      next_, [&](const Writer::Changes& changes, Batch* batch) -> absl::Status {
         if (absl::Status status = Replay(changes, batch); !status.ok()) return status;
         batch->Put(Family::kModels, ModelKey(task_.uid, task_.generation), model);
         batch->Put(Family::kMeta, GenerationKey(task_.uid), EncodeGeneration(record));
@@ -234,6 +237,8 @@ void Build::RemoveTraces() {
 }
 
 absl::Status Build::Run() {
+  if (absl::Status status = task_.snapshots->Hold(); !status.ok()) return status;
+  const absl::Cleanup release = [this] { task_.snapshots->Release(); };
   absl::StatusOr<Writer::BuildStart> start = task_.writer->BeginBuild();
   if (!start.ok()) return start.status();
   start_ = *std::move(start);
@@ -252,7 +257,6 @@ absl::Status Build::Run() {
   Pass(CrashPoint::kCaughtUp);
   if (status.ok()) status = Commit();
   if (!status.ok()) RemoveTraces();
-  task_.snapshots->Unpin(start_.ticket);
   return status;
 }
 

@@ -40,7 +40,7 @@ void Snapshots::Unpin(uint64_t ticket) {
   MutexLock lock(&mutex_);
   const auto it = pins_.find(ticket);
   if (--it->second.count == 0) pins_.erase(it);
-  if (pins_.empty() && !closed_.ok()) idle_.NotifyAll();
+  if (pins_.empty() && holds_ == 0 && !closed_.ok()) idle_.NotifyAll();
 }
 
 Snapshots::Pinned Snapshots::Peek() const {
@@ -73,6 +73,17 @@ uint64_t Snapshots::Horizon() const {
   return pins_.empty() ? current_.seq : pins_.begin()->second.seq;
 }
 
+absl::Status Snapshots::Hold() {
+  MutexLock lock(&mutex_);
+  if (closed_.ok()) ++holds_;
+  return closed_;
+}
+
+void Snapshots::Release() {
+  MutexLock lock(&mutex_);
+  if (--holds_ == 0 && pins_.empty() && !closed_.ok()) idle_.NotifyAll();
+}
+
 uint64_t Snapshots::Retire() {
   MutexLock lock(&mutex_);
   return current_.ticket++;
@@ -87,7 +98,7 @@ void Snapshots::Close(absl::Status why) {
   MutexLock lock(&mutex_);
   closed_ = std::move(why);
   published_.NotifyAll();
-  while (!pins_.empty()) idle_.Wait(&mutex_);
+  while (!pins_.empty() || holds_ > 0) idle_.Wait(&mutex_);
 }
 
 void Snapshots::Reopen() {

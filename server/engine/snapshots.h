@@ -42,6 +42,9 @@ class Snapshots {
   void Swap(std::shared_ptr<Generation> generation);
   // Rows dead at or before this sequence are seen by no reader, now or later.
   uint64_t Horizon() const;
+  // Close waits for Release; what is kept meanwhile is the caller's business.
+  absl::Status Hold();
+  void Release();
   // What readers who pinned up to now may hold goes by the ticket returned; it is theirs until
   // Oldest() is greater.
   uint64_t Retire();
@@ -49,7 +52,7 @@ class Snapshots {
 
   // --- Owner ---
   // Pin fails with `why` from now on, also where it already waits; then waits until nothing is
-  // pinned.
+  // pinned or held.
   void Close(absl::Status why);
   void Reopen();
 
@@ -58,6 +61,7 @@ class Snapshots {
   CondVar published_;
   CondVar idle_;
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  int holds_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status closed_ ABSL_GUARDED_BY(mutex_);
   Pinned current_ ABSL_GUARDED_BY(mutex_);
   struct Pins {

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
 #include "index/graph/graph.h"
@@ -190,7 +189,14 @@ size_t Writer::Purge(Batch* batch) {
 
 void Writer::Purged(size_t rows) {
   dead_rows_.erase(dead_rows_.begin(), dead_rows_.begin() + rows);
-  unpurged_rows_.store(dead_rows_.size(), std::memory_order_relaxed);
+  unpurged_rows_.store(dead_rows_.size() + held_rows_.size(), std::memory_order_relaxed);
+}
+
+void Writer::MarkDead(uint32_t slot, uint64_t row, uint64_t seq) {
+  const bool held = recording_ && added_.erase(slot) == 0;
+  generation_->index->MarkDead(slot, seq, held);
+  (held ? held_rows_ : dead_rows_).push_back({row, seq});
+  if (held) dead_.push_back({slot, seq});
 }
 
 absl::StatusOr<bool> Writer::Sweep() {
@@ -246,11 +252,9 @@ absl::Status Writer::Apply(Staged* staged) {
       generation_->ids.Erase(op.id, effect.seq);
     }
     if (old_slot != kNoSlot) {
-      index.MarkDead(old_slot, effect.seq);
-      dead_rows_.push_back({effect.old_row, effect.seq});
-      if (recording_) changes_.push_back({old_slot, true});
+      MarkDead(old_slot, effect.old_row, effect.seq);
     }
-    if (recording_ && op.kind == LogOp::Kind::kUpsert) changes_.push_back({effect.slot, false});
+    if (recording_ && op.kind == LogOp::Kind::kUpsert) added_.emplace(effect.slot, effect.seq);
   }
   Purged(staged->purged);
   points_ = staged->points;
@@ -263,29 +267,38 @@ absl::StatusOr<Writer::BuildStart> Writer::BeginBuild() {
   absl::StatusOr<Snapshots::Pinned> pinned = snapshots_->Pin(0, {});
   if (!pinned.ok()) return pinned.status();
   recording_ = true;
-  changes_.clear();
   return BuildStart{generation_, pinned->ticket, generation_->ids.Slots()};
 }
 
-std::vector<Writer::Change> Writer::TakeChanges() {
+Writer::Changes Writer::TakeChanges() {
   MutexLock lock(&mutex_);
-  return std::exchange(changes_, {});
+  return TakeChangesLocked();
 }
 
-absl::Status Writer::CommitBuild(
-    std::shared_ptr<Generation> next,
-    absl::FunctionRef<absl::Status(std::span<const Change>, Batch*)> finish) {
+Writer::Changes Writer::TakeChangesLocked() {
+  Changes changes;
+  changes.dead.swap(dead_);
+  changes.added.reserve(added_.size());
+  for (const auto& [slot, born] : added_) changes.added.push_back({slot, born});
+  added_ = {};
+  std::sort(changes.added.begin(), changes.added.end(), [](const Change& a, const Change& b) {
+    return a.seq != b.seq ? a.seq < b.seq : a.slot < b.slot;
+  });
+  return changes;
+}
+
+absl::Status Writer::CommitBuild(std::shared_ptr<Generation> next,
+                                 absl::FunctionRef<absl::Status(const Changes&, Batch*)> finish) {
   MutexLock lock(&mutex_);
   if (!closed_.ok()) return closed_;
   Batch batch(store_);
-  if (absl::Status status = finish(changes_, &batch); !status.ok()) return status;
+  if (absl::Status status = finish(TakeChangesLocked(), &batch); !status.ok()) return status;
   Pass(CrashPoint::kCommitStaged);
   if (absl::Status status = store_->Write(std::move(batch), /*sync=*/true); !status.ok()) {
     return status;
   }
   Pass(CrashPoint::kCommitted);
-  recording_ = false;
-  changes_ = {};
+  StopRecording();
   has_graph_.store(next->index->graph() != nullptr, std::memory_order_relaxed);
   generation_ = next;
   snapshots_->Swap(std::move(next));
@@ -295,8 +308,18 @@ absl::Status Writer::CommitBuild(
 
 void Writer::AbandonBuild() {
   MutexLock lock(&mutex_);
+  if (recording_) StopRecording();
+}
+
+void Writer::StopRecording() {
   recording_ = false;
-  changes_ = {};
+  dead_ = {};
+  added_ = {};
+  generation_->index->ReleaseHeld();
+  const auto middle = dead_rows_.insert(dead_rows_.end(), held_rows_.begin(), held_rows_.end());
+  std::inplace_merge(dead_rows_.begin(), middle, dead_rows_.end(),
+                     [](const DeadRow& a, const DeadRow& b) { return a.dead < b.dead; });
+  held_rows_ = {};
 }
 
 void Writer::Close(absl::Status why) {

@@ -3,11 +3,9 @@
 // applies them to memory in order, publishes the last sequence and wakes the others.
 //
 //   Stage   gives each entry its sequence and its rows, and turns it into changes of the store and
-//   effects
-//           on memory. Deterministic: the state and the entries decide everything.
+//           effects on memory. Deterministic: the state and the entries decide everything.
 //   Append  makes the batch durable. Where it fails, memory is as before; the sequences and rows of
-//   the group
-//           are never used again, since a failed sync may still reach the disk.
+//           the group are never used again, since a failed sync may still reach the disk.
 //   Apply   plays the effects on the generation. Deterministic.
 //
 // The builder and upkeep share the writer's lock: the one records what is written beside a build
@@ -23,6 +21,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -50,11 +49,17 @@ class Writer {
     uint64_t upserted = 0;
     uint64_t deleted = 0;
   };
-  // A change of memory while a build is being recorded, slots of the old generation. Of an
-  // overwrite, the death of the old version comes first.
+  // What happened to the old generation beside a build. All rows that the builder hears of keep
+  // their slots there, and stay in the store, until it ends; those that come and go before it asks
+  // are never heard of.
   struct Change {
     uint32_t slot = 0;
-    bool dead = false;  // else: a row was added
+    uint64_t seq = 0;  // that bore the row, or that it died at
+  };
+  struct Changes {
+    std::vector<Change> dead;   // ascending by `seq`; to be played first
+    std::vector<Change> added;  // likewise
+    size_t size() const { return dead.size() + added.size(); }
   };
   struct BuildStart {
     std::shared_ptr<Generation> generation;
@@ -71,14 +76,14 @@ class Writer {
 
   // --- Builder ---
   absl::StatusOr<BuildStart> BeginBuild();
-  // What happened since BeginBuild or the last call.
-  std::vector<Change> TakeChanges();
+  // Since BeginBuild or the last call.
+  Changes TakeChanges();
   // Under the writer's lock: hands the last changes to `finish`, which brings the new generation up
   // to date and fills the batch; writes it with a sync and swaps. On failure the old generation
   // stays.
   absl::Status CommitBuild(std::shared_ptr<Generation> next,
-                           absl::FunctionRef<absl::Status(std::span<const Change>, Batch*)> finish);
-  // Stops recording.
+                           absl::FunctionRef<absl::Status(const Changes&, Batch*)> finish);
+  // Stops recording; the old generation stays.
   void AbandonBuild();
 
   // --- Upkeep ---
@@ -135,6 +140,10 @@ class Writer {
   size_t Purge(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // They are gone from the store.
   void Purged(size_t rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MarkDead(uint32_t slot, uint64_t row, uint64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Changes TakeChangesLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What was held for the build goes as other dead rows do.
+  void StopRecording() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Append(Staged* staged, bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply(Staged* staged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -154,14 +163,17 @@ class Writer {
   uint64_t seq_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_row_ ABSL_GUARDED_BY(mutex_);
   uint64_t points_ ABSL_GUARDED_BY(mutex_);
-  std::deque<DeadRow> dead_rows_
-      ABSL_GUARDED_BY(mutex_);  // still in the store, ascending by `dead`
+  // Still in the store, ascending by `dead`; the second those that a build may read.
+  std::deque<DeadRow> dead_rows_ ABSL_GUARDED_BY(mutex_);
+  std::deque<DeadRow> held_rows_ ABSL_GUARDED_BY(mutex_);
+  // Of a build: what it has not taken yet.
   bool recording_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<Change> changes_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Change> dead_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint32_t, uint64_t> added_ ABSL_GUARDED_BY(mutex_);  // slot -> born
 
   // For those who do not wait for the lock.
   std::atomic<bool> has_graph_;             // generation_
-  std::atomic<uint64_t> unpurged_rows_{0};  // dead_rows_
+  std::atomic<uint64_t> unpurged_rows_{0};  // dead_rows_ and held_rows_
 };
 
 }  // namespace nestor

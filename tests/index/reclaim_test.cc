@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -58,12 +59,12 @@ class ReclaimTest : public testing::TestWithParam<std::tuple<Kind, ShellCodec>> 
     uint32_t slot = kNoSlot;
   };
 
-  void Replace(size_t victim, const Matrix& from, size_t row) {
+  void Replace(size_t victim, const Matrix& from, size_t row, bool hold = false) {
     ++seq_;
     const auto slot = index_->Append(index_->Assign(from.stored(row)), PointId(living_[victim].id),
                                      next_row_++, seq_, from.stored(row));
     ASSERT_TRUE(slot.ok());
-    index_->MarkDead(living_[victim].slot, seq_);
+    index_->MarkDead(living_[victim].slot, seq_, hold);
     living_[victim].x = from.row(row);
     living_[victim].slot = *slot;
   }
@@ -146,7 +147,7 @@ TEST_P(ReclaimTest, TurnoversNeitherGrowItNorChangeItsAnswers) {
       if (i % 250 == 249) Check(living_, seq_);
     }
   }
-  // Five turnovers. 50 rows and an eighth of each list may be dead, and lists grow by 16 rows.
+  // Five turnovers. 50 rows and a twelfth of each list may be dead, and lists grow by 16 rows.
   EXPECT_LE(index_->slot_limit(), kRows + 120u);
   Sweep(seq_, ticket_);
   Sweep(seq_, ticket_);
@@ -176,6 +177,33 @@ TEST_P(ReclaimTest, WhatASnapshotShowsIsNotReclaimed) {
   Check(living_, seq_);
   for (size_t i = 0; i < 390; ++i) Replace(i, later_, 600 + i);
   EXPECT_EQ(index_->slot_limit(), slots) << "free slots are taken first";
+  Check(living_, seq_);
+}
+
+TEST_P(ReclaimTest, HeldRowsKeepTheirSlots) {
+  std::vector<Living> held;
+  for (size_t i = 0; i < 100; ++i) {
+    held.push_back(living_[i]);
+    held.back().id = index_->RowAt(living_[i].slot);
+    Replace(i, later_, i, /*hold=*/true);
+  }
+  // Others come and go beside them.
+  for (size_t i = 0; i < 1500; ++i) {
+    Replace(100 + i % 100, later_, 100 + i);
+    if (i % 50 == 49) Sweep(seq_, ticket_);
+  }
+  EXPECT_LE(index_->slot_limit(), kRows + 100u + 120u);
+  for (const Living& row : held) {
+    EXPECT_EQ(index_->RowAt(row.slot), row.id);
+    EXPECT_EQ(index_->IdAt(row.slot), PointId(row.id)) << "as MakeMatrix names them";
+    EXPECT_EQ(std::memcmp(index_->VectorAt(row.slot), row.x, 99 * sizeof(float)), 0);
+  }
+  Check(living_, seq_);
+  index_->ReleaseHeld();
+  Sweep(seq_, ticket_);
+  Replace(0, later_, 2000);
+  Sweep(seq_, ticket_);
+  EXPECT_GE(index_->free_slots() + kRows + 1, index_->slot_limit()) << "all but what lives";
   Check(living_, seq_);
 }
 

@@ -2,6 +2,7 @@
 // an index is built where one is due.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -106,6 +107,50 @@ TEST_P(TurnoverTest, LeavesNothingBehind) {
 }
 INSTANTIATE_TEST_SUITE_P(All, TurnoverTest, ::testing::Values("unbuilt", "lists", "graph", "both"),
                          [](const auto& info) { return std::string(info.param); });
+
+// A build keeps what it reads, the rows that were there when it began; not what comes and goes
+// beside it, however long it takes.
+TEST_P(TurnoverTest, BesideABuildLeavesNothingBehind) {
+  constexpr uint64_t kPart = 200;  // that is written all the while
+  const std::string kind = GetParam();
+  IndexSpec slow;  // to build
+  slow.graph = GraphSpec{.dim = 32, .degree = 32, .ef_construction = 400};
+  if (kind == "lists") spec_.index.exact_vectors = ExactVectors::kStore;
+  Start();
+  oracle_->Upsert(engine_.get(), 0, kPoints, 1);
+  if (kind != "unbuilt") {
+    IndexSpec index = spec_.index;
+    if (kind != "lists") index.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 40};
+    index.no_lists = kind == "graph";
+    index.lists = index.no_lists ? 0 : 16;
+    Build(index);
+  }
+  slow.exact_vectors = spec_.index.exact_vectors;
+  uint64_t version = 2, most_dead = 0, turnovers = 0;
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+       turnovers < 20 && std::chrono::steady_clock::now() < until;) {
+    const std::string id = *engine_->BuildIndex("docs", slow);
+    turnovers = 0;
+    while (engine_->GetOperation(id)->state <= OperationState::kRunning) {
+      oracle_->Upsert(engine_.get(), 0, kPart, version++);
+      // What was dead before upkeep came goes as it comes.
+      ASSERT_TRUE(Soon([&] {
+        return Index().dead_rows <= 5 * kPart ||
+               engine_->GetOperation(id)->state > OperationState::kRunning;
+      })) << Index().dead_rows;
+      if (engine_->GetOperation(id)->state > OperationState::kRunning) break;
+      most_dead = std::max(most_dead, Index().dead_rows);
+      ++turnovers;
+    }
+    ASSERT_EQ(engine_->GetOperation(id)->state, OperationState::kSucceeded);
+    oracle_->Check(*engine_);
+  }
+  EXPECT_GE(turnovers, 20u) << "the builds were too quick to tell";
+  EXPECT_LE(most_dead, 5 * kPart) << "after " << turnovers * kPart << " writes beside a build";
+  engine_.reset();
+  engine_ = OpenOrDie(options_);
+  oracle_->Check(*engine_);
+}
 
 TEST_F(UpkeepTest, DeletedPointsGoFromTheStoreWithoutAnotherWrite) {
   Start();
