@@ -1,4 +1,5 @@
 // nestord: reads the flags, serves until a signal comes, closes the store.
+#include <malloc.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <variant>
 
 #include "absl/status/status.h"
@@ -92,7 +94,15 @@ void RaiseDescriptorLimit() {
   }
 }
 
+// malloc makes up to eight arenas a CPU, and each keeps what its busiest moment took: on two CPUs
+// 130 MB against 105 MB after five minutes of writes, searches and builds. Before there are
+// threads.
+void BoundArenas() {
+  mallopt(M_ARENA_MAX, static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
+}
+
 int Serve(const Options& options, StopSignals* signals) {
+  BoundArenas();
   const auto start = std::chrono::steady_clock::now();
   const MemoryTrimmer trimmer;
   const BackendOptions backend = {.search_threads = options.threads,

@@ -1,26 +1,13 @@
 #include "server/engine/builder.h"
 
-#include <sys/resource.h>
-
 #include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/engine/priority.h"
 
 namespace nestor {
-namespace {
-
-// Searches and writes get the CPUs before this thread and those that it starts: on Linux the
-// priority is a thread's, and inherited. A build still has a tenth of a CPU that others want all
-// of.
-void GiveWay() {
-  constexpr int kNice = 10;
-  constexpr id_t kThisThread = 0;
-  setpriority(PRIO_PROCESS, kThisThread, getpriority(PRIO_PROCESS, kThisThread) + kNice);
-}
-
-}  // namespace
 
 Builder::Builder(Operations* operations, Log log)
     : operations_(operations), log_(std::move(log)), thread_([this] { Run(); }) {}
@@ -44,7 +31,7 @@ void Builder::Stop() {
 }
 
 void Builder::Run() {
-  GiveWay();
+  SetPriority(Priority::kBuilds);
   while (true) {
     Task task;
     {

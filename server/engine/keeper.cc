@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/engine/priority.h"
 
 namespace nestor {
 
@@ -21,6 +22,8 @@ void Keeper::Stop() {
 }
 
 void Keeper::Run() {
+  // Not below writes, which wait for what it locks.
+  SetPriority(Priority::kWrites);
   for (;;) {
     {
       MutexLock lock(&mutex_);

@@ -42,7 +42,7 @@ struct Backend {
         max_request_bytes(options.max_request_bytes),
         replies(options.max_reply_bytes),
         searches("search", options.search_threads, options.search_queue),
-        writes("write", kWriteThreads, kWriteQueue),
+        writes("write", kWriteThreads, kWriteQueue, Priority::kWrites),
         reads("read", kReadThreads, kReadQueue),
         waits("wait", kWaitThreads, kWaitQueue) {}
 

@@ -6,8 +6,8 @@
 
 namespace nestor {
 
-WorkPool::WorkPool(std::string name, int threads, size_t max_queued)
-    : name_(std::move(name)), max_queued_(max_queued) {
+WorkPool::WorkPool(std::string name, int threads, size_t max_queued, Priority priority)
+    : name_(std::move(name)), max_queued_(max_queued), priority_(priority) {
   threads_.reserve(threads);
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }
@@ -65,6 +65,7 @@ bool WorkPool::HasBacklog() {
 
 void WorkPool::Work() {
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  SetPriority(priority_);
   for (;;) {
     Task* task = nullptr;
     {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "index/base/mutex.h"
+#include "server/engine/priority.h"
 
 namespace nestor {
 
@@ -28,7 +29,8 @@ class WorkPool {
   };
 
   // `name` shows up as the threads' name (15 bytes). At most `max_queued` tasks wait for a thread.
-  WorkPool(std::string name, int threads, size_t max_queued);
+  WorkPool(std::string name, int threads, size_t max_queued,
+           Priority priority = Priority::kSearches);
   ~WorkPool();
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
@@ -52,6 +54,7 @@ class WorkPool {
 
   const std::string name_;
   const size_t max_queued_;
+  const Priority priority_;
   Mutex mutex_;
   CondVar ready_;
   Task* head_ ABSL_GUARDED_BY(mutex_) = nullptr;

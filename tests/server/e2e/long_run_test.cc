@@ -226,6 +226,11 @@ TEST_F(LongRunTest, MemoryStaysAndSearchesStayQuick) {
       "in the end, %.3f x\n",
       end, static_cast<unsigned long long>(writes_.load()), static_cast<unsigned long long>(kBatch),
       static_cast<unsigned long long>(builds_), early, late, late / early);
+  std::printf("by tenths of the time, MB:");
+  for (size_t tenth = 0; tenth < 10; ++tenth) {
+    std::printf(" %.0f", samples[samples.size() * (2 * tenth + 1) / 20].megabytes);
+  }
+  std::printf("\n");
   EXPECT_GT(builds_, 1u);
   EXPECT_GT(writes_, 0u);
   // In a short run malloc and RocksDB's memtables and caches still fill.

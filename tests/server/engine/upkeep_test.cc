@@ -21,6 +21,13 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr uint64_t kPoints = 2000;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr uint32_t kSlowEf = 100;
+constexpr uint64_t kTurnovers = 8;  // beside a build
+#else
+constexpr uint32_t kSlowEf = 400;
+constexpr uint64_t kTurnovers = 20;
+#endif
 
 class UpkeepTest : public ::testing::Test {
  protected:
@@ -114,7 +121,7 @@ TEST_P(TurnoverTest, BesideABuildLeavesNothingBehind) {
   constexpr uint64_t kPart = 200;  // that is written all the while
   const std::string kind = GetParam();
   IndexSpec slow;  // to build
-  slow.graph = GraphSpec{.dim = 32, .degree = 32, .ef_construction = 400};
+  slow.graph = GraphSpec{.dim = 32, .degree = 32, .ef_construction = kSlowEf};
   if (kind == "lists") spec_.index.exact_vectors = ExactVectors::kStore;
   Start();
   oracle_->Upsert(engine_.get(), 0, kPoints, 1);
@@ -128,7 +135,7 @@ TEST_P(TurnoverTest, BesideABuildLeavesNothingBehind) {
   slow.exact_vectors = spec_.index.exact_vectors;
   uint64_t version = 2, most_dead = 0, turnovers = 0;
   for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-       turnovers < 20 && std::chrono::steady_clock::now() < until;) {
+       turnovers < kTurnovers && std::chrono::steady_clock::now() < until;) {
     const std::string id = *engine_->BuildIndex("docs", slow);
     turnovers = 0;
     while (engine_->GetOperation(id)->state <= OperationState::kRunning) {
@@ -145,7 +152,7 @@ TEST_P(TurnoverTest, BesideABuildLeavesNothingBehind) {
     ASSERT_EQ(engine_->GetOperation(id)->state, OperationState::kSucceeded);
     oracle_->Check(*engine_);
   }
-  EXPECT_GE(turnovers, 20u) << "the builds were too quick to tell";
+  EXPECT_GE(turnovers, kTurnovers) << "the builds were too quick to tell";
   EXPECT_LE(most_dead, 5 * kPart) << "after " << turnovers * kPart << " writes beside a build";
   engine_.reset();
   engine_ = OpenOrDie(options_);
