@@ -89,6 +89,7 @@ void SearchCall::Observe(const SearchReply& found, std::chrono::steady_clock::ti
        {"plan", FormatHow(found.how)},
        {"limit", request().limit()},
        {"micros", micros},
+       {"queue_micros", Micros(begun - entered()).count()},
        {"stage_micros", stages},
        {"unbuilt", found.unbuilt}});
 }
