@@ -6,6 +6,9 @@
 #include <thread>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
+#include "index/code.h"
+#include "index/codes/train_opq.h"
 #include "index/reach.h"
 #include "index/train.h"
 
@@ -18,6 +21,7 @@ constexpr uint64_t kTrainRowsPerList = 128;
 // The share of a build's time that each phase is over at, about.
 constexpr double kTrained = 0.6;
 constexpr double kAssigned = 0.8;
+constexpr double kCodesTrained = 0.85;  // where there are codes
 constexpr double kEncoded = 0.9;
 
 // Copies x[:dim] of n rows, of unit length under COSINE.
@@ -59,7 +63,14 @@ class Builder {
       if (absl::Status s = Train(model.get()); !s.ok()) return s;
       if (absl::Status s = Assign(model.get()); !s.ok()) return s;
     }
-    std::unique_ptr<IvfIndex> index = IvfIndex::Create(schema_, spec_, id_kind_, model);
+    std::vector<std::shared_ptr<const Code>> codes;
+    for (size_t c = 0; c < spec_.codes.size(); ++c) {
+      absl::StatusOr<std::shared_ptr<const Code>> code = TrainCode(c, *model);
+      if (!code.ok()) return code.status();
+      codes.push_back(*std::move(code));
+    }
+    std::unique_ptr<IvfIndex> index =
+        IvfIndex::Create(schema_, spec_, id_kind_, model, std::move(codes));
     if (absl::Status s = Fill(index.get()); !s.ok()) return s;
     if (spec_.graph.has_value()) {
       absl::Status linked = index->LinkGraph(options_.threads, [this](double fraction) {
@@ -91,24 +102,36 @@ class Builder {
     return absl::OkStatus();
   }
 
-  absl::Status Train(Model* model) {
-    // An evenly spread sample in pieces, so that a source on disk reads runs of rows.
+  // Decodes an evenly spread sample of `wanted` rows, at most all, in pieces, so that a source on
+  // disk reads runs of rows. `take` hears of each piece in decoded_: its first row and how many
+  // they are.
+  absl::Status ReadSample(uint64_t wanted, const char* phase, double fraction,
+                          absl::FunctionRef<void(uint64_t first, uint64_t n)> take) {
     constexpr uint64_t kPiece = 16;
     const uint64_t rows = source_.size();
-    const uint64_t wanted = std::min(rows, spec_.lists * kTrainRowsPerList);
     const uint64_t pieces = (wanted + kPiece - 1) / kPiece;
-    std::vector<float> sample;
-    sample.reserve(pieces * kPiece * spec_.coarse_dim);
     for (uint64_t p = 0; p < pieces; ++p) {
-      if (p % 256 == 0 && !Report("train", 0)) return Cancelled();
+      if (p % 256 == 0 && !Report(phase, fraction)) return Cancelled();
       const uint64_t first = static_cast<uint64_t>(
           static_cast<double>(p) / static_cast<double>(pieces) * static_cast<double>(rows));
       const uint64_t n = std::min(kPiece, rows - first);
       if (absl::Status s = Read(first, n); !s.ok()) return s;
-      sample.resize(sample.size() + n * spec_.coarse_dim);
-      TakePrefixes(schema_, decoded_.data(), n, spec_.coarse_dim,
-                   sample.data() + sample.size() - n * spec_.coarse_dim);
+      take(first, n);
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status Train(Model* model) {
+    std::vector<float> sample;
+    const uint64_t wanted = std::min(source_.size(), spec_.lists * kTrainRowsPerList);
+    sample.reserve(wanted * spec_.coarse_dim);
+    const absl::Status sampled =
+        ReadSample(wanted, "train", 0, [&](uint64_t /*first*/, uint64_t n) {
+          sample.resize(sample.size() + n * spec_.coarse_dim);
+          TakePrefixes(schema_, decoded_.data(), n, spec_.coarse_dim,
+                       sample.data() + sample.size() - n * spec_.coarse_dim);
+        });
+    if (!sampled.ok()) return sampled;
     kmeans_.progress = [this](double fraction) { return Report("train", kTrained * fraction); };
     absl::StatusOr<std::vector<float>> centroids = TrainKMeans(kmeans_, sample);
     if (!centroids.ok()) return centroids.status();
@@ -163,6 +186,74 @@ class Builder {
     return absl::OkStatus();
   }
 
+  // The means of the lists' rows as the code sees them. Prefixes of the model's means are those
+  // but under COSINE, where each prefix is renormalised. `done`: the fraction of the build.
+  absl::StatusOr<std::vector<float>> CodeMeans(const OpqSpec& code, const Model& model,
+                                               double done) {
+    std::vector<float> means(size_t{model.lists} * code.dim);
+    for (uint32_t l = 0; l < model.lists; ++l) {
+      std::copy_n(model.means.data() + size_t{l} * schema_.dim, code.dim,
+                  means.data() + size_t{l} * code.dim);
+    }
+    if (schema_.metric != Metric::kCosine) return means;
+    std::vector<double> sums(means.size(), 0.0);
+    std::vector<uint64_t> counts(model.lists, 0);
+    std::vector<float> row(code.dim);
+    for (uint64_t i = 0; i < source_.size(); i += kChunkRows) {
+      if (!Report("train codes", done)) return Cancelled();
+      const uint64_t n = std::min(kChunkRows, source_.size() - i);
+      if (absl::Status s = Read(i, n); !s.ok()) return s;
+      for (uint64_t j = 0; j < n; ++j) {
+        PrepareRow(schema_.metric, decoded_.data() + j * schema_.dim, code.dim, nullptr,
+                   row.data());
+        double* sum = sums.data() + size_t{assigned_[i + j]} * code.dim;
+        for (uint32_t d = 0; d < code.dim; ++d) sum[d] += row[d];
+        ++counts[assigned_[i + j]];
+      }
+    }
+    for (size_t i = 0; i < means.size(); ++i) {
+      const uint64_t count = counts[i / code.dim];
+      if (count != 0) means[i] = static_cast<float>(sums[i] / static_cast<double>(count));
+    }
+    return means;
+  }
+
+  absl::StatusOr<std::shared_ptr<const Code>> TrainCode(size_t c, const Model& model) {
+    const OpqSpec& spec = spec_.codes[c];
+    const auto fraction = [&](double of_this) {
+      return kAssigned + (kCodesTrained - kAssigned) * (static_cast<double>(c) + of_this) /
+                             static_cast<double>(spec_.codes.size());
+    };
+    std::vector<float> means;
+    if (model.lists > 1) {
+      absl::StatusOr<std::vector<float>> of_rows = CodeMeans(spec, model, fraction(0));
+      if (!of_rows.ok()) return of_rows.status();
+      means = *std::move(of_rows);
+    }
+    std::vector<float> rows;
+    rows.reserve(std::min<uint64_t>(source_.size(), kMaxOpqTrainingRows) * spec.dim);
+    absl::Status sampled = ReadSample(
+        std::min<uint64_t>(source_.size(), kMaxOpqTrainingRows), "train codes", fraction(0),
+        [&](uint64_t first, uint64_t n) {
+          for (uint64_t j = 0; j < n; ++j) {
+            const float* mean =
+                means.empty() ? nullptr : means.data() + size_t{assigned_[first + j]} * spec.dim;
+            rows.resize(rows.size() + spec.dim);
+            PrepareRow(schema_.metric, decoded_.data() + j * schema_.dim, spec.dim, mean,
+                       rows.data() + rows.size() - spec.dim);
+          }
+        });
+    if (!sampled.ok()) return sampled;
+    OpqTraining training{.spec = spec,
+                         .iterations = options_.code_iterations,
+                         .threads = options_.threads,
+                         .seed = options_.seed};
+    training.progress = [&](double of_this) { return Report("train codes", fraction(of_this)); };
+    absl::StatusOr<std::shared_ptr<const OpqQuantizer>> quantizer = TrainOpq(training, rows);
+    if (!quantizer.ok()) return quantizer.status();
+    return std::make_shared<const Code>(schema_.metric, *std::move(quantizer), std::move(means));
+  }
+
   absl::Status Fill(IvfIndex* index) {
     std::vector<uint32_t> counts(spec_.lists, 0);
     for (uint32_t list : assigned_) ++counts[list];
@@ -170,6 +261,7 @@ class Builder {
     slots_.resize(source_.size());
     for (uint64_t i = 0; i < source_.size(); ++i) slots_[i] = next[assigned_[i]]++;
 
+    const double begun = spec_.codes.empty() ? kAssigned : kCodesTrained;
     const uint64_t chunks = (source_.size() + kChunkRows - 1) / kChunkRows;
     std::atomic<uint64_t> next_chunk{0};
     std::atomic<bool> stop{false};
@@ -179,8 +271,7 @@ class Builder {
       for (uint64_t c = next_chunk++; c < chunks && !stop; c = next_chunk++) {
         if (thread == 0) {
           const double fraction = static_cast<double>(c) / static_cast<double>(chunks);
-          if (!Report("encode", kAssigned + (kEncoded - kAssigned) * fraction))
-            statuses[0] = Cancelled();
+          if (!Report("encode", begun + (kEncoded - begun) * fraction)) statuses[0] = Cancelled();
         }
         const uint64_t first = c * kChunkRows;
         const uint64_t n = std::min(kChunkRows, source_.size() - first);

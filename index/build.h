@@ -33,6 +33,7 @@ class BuildSource {
 struct BuildOptions {
   int threads = 1;
   uint64_t seed = 1;
+  int code_iterations = 50;  // of the training of each code
   // Told now and then, from the calling thread: the phase and the fraction of the whole build done.
   // False stops the build: Cancelled.
   std::function<bool(const char* phase, double fraction)> progress;

@@ -14,9 +14,10 @@ IvfIndex::IvfIndex(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 IvfIndex::~IvfIndex() = default;
 
 std::unique_ptr<IvfIndex> IvfIndex::Create(const VectorSchema& schema, const IndexSpec& spec,
-                                           IdKind id_kind, std::shared_ptr<const Model> model) {
-  return std::unique_ptr<IvfIndex>(
-      new IvfIndex(std::make_unique<Rep>(schema, spec, id_kind, std::move(model))));
+                                           IdKind id_kind, std::shared_ptr<const Model> model,
+                                           std::vector<std::shared_ptr<const Code>> codes) {
+  return std::unique_ptr<IvfIndex>(new IvfIndex(
+      std::make_unique<Rep>(schema, spec, id_kind, std::move(model), std::move(codes))));
 }
 
 void IvfIndex::SetStoredGraph(StoredGraph stored) {
@@ -62,6 +63,7 @@ void IvfIndex::Fill(uint32_t slot, const PointId& id, uint64_t row, uint64_t bor
   const Place place = rep_->rows_.place(slot);
   rep_->rows_.Fill(slot, id, row, vector, encoded->code, encoded->squares.data());
   rep_->lists_.Fill(place.run, place.position, slot, born, encoded->code, encoded->squares.data());
+  rep_->FillCodes(place.run, place.position, rep_->rows_.list(slot), encoded.get());
   if (rep_->graph_ != nullptr) {
     rep_->graph_->Fill(slot, row, encoded->values.data(), rep_->exact_int8());
   }
@@ -161,6 +163,7 @@ absl::StatusOr<uint32_t> IvfIndex::Append(uint32_t list, const PointId& id, uint
                  rep.append_buffer_->squares.data());
   rep.lists_.Fill(run, position, slot, born, rep.append_buffer_->code,
                   rep.append_buffer_->squares.data());
+  rep.FillCodes(run, position, list, rep.append_buffer_.get());
   if (rep.graph_ != nullptr) {
     absl::Status linked =
         rep.graph_->Insert(slot, rep.append_buffer_->values.data(), rep.exact_int8(), row, born);
@@ -269,6 +272,8 @@ IndexMemory IvfIndex::Memory() const {
   memory.ids = slots * sizeof(uint64_t) + (strings != 0 ? strings : slots * sizeof(uint64_t));
   memory.exact_vectors = slots * rep.rows_.exact_bytes();
   memory.model = rep.coarse_.bytes();
+  memory.codes = capacity * rep.lists_.code_bytes();
+  for (const auto& code : rep.codes_) memory.codes += code->memory_bytes();
   if (rep.graph_ != nullptr) memory.graph_parts = rep.graph_->Memory();
   memory.graph = memory.graph_parts.Total();
   return memory;

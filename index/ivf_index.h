@@ -30,6 +30,7 @@
 
 namespace nestor {
 
+class Code;
 class Graph;
 struct SearchContext;
 struct StoredGraph;
@@ -80,11 +81,12 @@ struct IndexMemory {
   uint64_t sequences = 0;  // born and dead
   uint64_t exact_vectors = 0;
   uint64_t model = 0;  // centroids and list means
+  uint64_t codes = 0;  // of rows, their quantizers, means of lists
   uint64_t graph = 0;  // all of graph_parts
   GraphMemory graph_parts;
   uint64_t Total() const {
     return first_shell + later_shells + norms_scales + ids + map + sequences + exact_vectors +
-           model + graph;
+           model + codes + graph;
   }
 };
 
@@ -120,9 +122,10 @@ class SearchFeed {
 class IvfIndex {
  public:
   // An index without rows. `model` fixes the lists (Model::Untrained for one list); `spec` is
-  // resolved.
+  // resolved. `codes`: those of spec.codes, trained, in that order.
   static std::unique_ptr<IvfIndex> Create(const VectorSchema& schema, const IndexSpec& spec,
-                                          IdKind id_kind, std::shared_ptr<const Model> model);
+                                          IdKind id_kind, std::shared_ptr<const Model> model,
+                                          std::vector<std::shared_ptr<const Code>> codes = {});
   ~IvfIndex();
 
   // --- Filling at once: at restart and at the end of a build, before the index has readers. ---
@@ -167,8 +170,8 @@ class IvfIndex {
 
   // --- Readers ---
   // `plan` is valid for the schema and query.limit. Probes above the number of lists are clamped.
-  // FailedPrecondition: a plan for the graph where there is none, or for lists where there are
-  // none; InvalidArgument: the graph has another dim.
+  // FailedPrecondition: a plan for the graph where there is none, for lists where there are none,
+  // or by a code that is not there; InvalidArgument: the graph has another dim.
   absl::Status Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
                       SearchResult* result) const;
   // All of the feed's searches. Under a graph plan two take turns: while one waits for memory, the

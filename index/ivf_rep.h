@@ -5,18 +5,24 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "index/candidates.h"
 #include "index/coarse.h"
+#include "index/code.h"
 #include "index/graph/graph.h"
 #include "index/graph_stage.h"
 #include "index/ivf_index.h"
 #include "index/kernels/kernels.h"
 #include "index/lists.h"
 #include "index/rows.h"
+#include "index/scan_codes.h"
 #include "index/shells.h"
 #include "index/stages.h"
 
@@ -47,15 +53,16 @@ class RowsOfNodes : public NodeRows {
 class IvfIndex::Rep {
  public:
   Rep(const VectorSchema& schema, const IndexSpec& spec, IdKind id_kind,
-      std::shared_ptr<const Model> model)
+      std::shared_ptr<const Model> model, std::vector<std::shared_ptr<const Code>> codes)
       : schema_(schema),
         spec_(spec),
         layout_(spec.shells, spec.codec),
         model_(std::move(model)),
+        codes_(std::move(codes)),
         coarse_(schema_, layout_, model_),
         lists_(model_->lists, layout_,
                static_cast<size_t>(NestingIndex(schema, layout_.end(0))) + 1, schema.metric,
-               /*keep_shell=*/!spec.no_lists),
+               /*keep_shell=*/!spec.no_lists, ColumnsOf(codes_)),
         rows_(schema_, layout_, id_kind, spec.exact_vectors == ExactVectors::kMemory) {
     if (spec.graph.has_value()) {
       graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, node_rows_);
@@ -78,6 +85,26 @@ class IvfIndex::Rep {
     return {schema_, layout_, lists_, rows_, kernels_, query, KeyKindOf(schema_.metric)};
   }
 
+  static std::vector<CodeColumn> ColumnsOf(const std::vector<std::shared_ptr<const Code>>& codes) {
+    std::vector<CodeColumn> columns;
+    for (const auto& code : codes) {
+      columns.push_back({CodeLayout(code->spec()), code->half_squares()});
+    }
+    return columns;
+  }
+
+  // Its place among codes_. FailedPrecondition names those that there are.
+  absl::StatusOr<size_t> FindCode(const OpqSpec& spec) const {
+    std::vector<std::string> names;
+    for (size_t c = 0; c < codes_.size(); ++c) {
+      if (codes_[c]->spec() == spec) return c;
+      names.push_back(OpqName(codes_[c]->spec()));
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the plan scans the code ", OpqName(spec), "; this index has ",
+        names.empty() ? "no codes" : absl::StrCat("the codes ", absl::StrJoin(names, ", "))));
+  }
+
   // What of a vector every Fill needs.
   struct Encoded {
     explicit Encoded(const Rep& rep) : code(&rep.layout_, rep.exact_int8()) {
@@ -92,12 +119,23 @@ class IvfIndex::Rep {
     std::vector<float> values;
     std::vector<double> squares;
     RowCode code;
+    std::vector<float> prepared;
+    std::vector<uint8_t> bytes;
   };
+  // The codes of the row whose vector was encoded last.
+  void FillCodes(Run* run, uint32_t position, uint32_t list, Encoded* encoded) const {
+    for (size_t c = 0; c < codes_.size(); ++c) {
+      const float half_square =
+          codes_[c]->Encode(encoded->values.data(), list, &encoded->prepared, &encoded->bytes);
+      lists_.FillCode(run, position, c, encoded->bytes.data(), half_square);
+    }
+  }
 
   const VectorSchema schema_;
   const IndexSpec spec_;
   const ShellLayout layout_;
   const std::shared_ptr<const Model> model_;
+  const std::vector<std::shared_ptr<const Code>> codes_;
   const Kernels& kernels_ = ActiveKernels();
   const CoarseTable coarse_;
   Lists lists_;
@@ -133,6 +171,7 @@ struct SearchScratch::Buffers {
   std::vector<float> coarse_sums;
   std::vector<uint32_t> lists;
   std::vector<uint32_t> slots;
+  CodeScan code_scan;
   GraphBuffers graph;
   SearchResult result;  // of SearchMany
 };

@@ -40,6 +40,12 @@ absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& p
     return absl::FailedPreconditionError(
         absl::StrCat("the plan ", FormatPlan(plan), " needs lists; this index has a graph only"));
   }
+  size_t code = 0;
+  if (plan.code.has_value()) {
+    const absl::StatusOr<size_t> found = rep.FindCode(*plan.code);
+    if (!found.ok()) return found.status();
+    code = *found;
+  }
   // Coarse. One list needs no choice.
   const uint32_t lists = rep.lists_.size();
   const uint32_t probes = std::min(plan.coarse.probes, lists);
@@ -75,6 +81,11 @@ absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& p
   StageTimer timer(&cost);
   cost.name = "scan";
   cost.dim = plan.scan.dim;
+  if (plan.code.has_value()) {
+    EncodeShells(context, plan, rep.IsIntegral(query), &b);
+    return b.code_scan.Run(context, *rep.codes_[code], code, b.lists, plan.scan.keep, &b.stage,
+                           &b.candidates, &cost);
+  }
   b.code.Encode(rep.layout_, query.vector.data(), rep.IsIntegral(query),
                 plan.refine.empty() ? plan.scan.dim : plan.refine.back().dim);
   return Scan(context, b.lists, plan.scan.dim, plan.scan.keep, &b.code, &b.stage, &b.candidates,
@@ -118,6 +129,11 @@ absl::Status IvfIndex::Conclude(const SearchContext& context, const Plan& plan, 
                                 SearchScratch::Buffers* buffers, SearchResult* result) const {
   const Rep& rep = *rep_;
   SearchScratch::Buffers& b = *buffers;
+  if (plan.code.has_value() && !plan.refine.empty()) {
+    // What a code stands for is no sum to carry on from.
+    std::fill_n(b.candidates.sums.begin(), b.candidates.size, 0.0f);
+    done = 0;
+  }
   for (const Plan::Stage& stage : plan.refine) {
     StageCost& cost = result->stages.emplace_back();
     StageTimer timer(&cost);

@@ -25,6 +25,13 @@ uint32_t RoundUpBlock(uint32_t rows) {
   return static_cast<uint32_t>((rows + kBlockRows - 1) / kBlockRows * kBlockRows);
 }
 
+std::unique_ptr<std::byte, FreeAligned> AllocateZeros(size_t bytes) {
+  std::unique_ptr<std::byte, FreeAligned> memory(
+      static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
+  std::memset(memory.get(), 0, bytes);
+  return memory;
+}
+
 }  // namespace
 
 void Run::MarkDead(uint32_t position, uint64_t seq) {
@@ -35,11 +42,12 @@ void Run::MarkDead(uint32_t position, uint64_t seq) {
 }
 
 Lists::Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric,
-             bool keep_shell)
+             bool keep_shell, std::vector<CodeColumn> codes)
     : layout_(layout),
       block_bytes_(keep_shell ? layout.block_bytes() : 0),
       aux_dims_(metric == Metric::kDot || !keep_shell ? 0 : nesting_dims),
-      metric_(metric) {
+      metric_(metric),
+      codes_(std::move(codes)) {
   for (uint32_t l = 0; l < lists; ++l) heads_.emplace_back();
 }
 
@@ -100,6 +108,12 @@ void Lists::Reserve(std::span<const uint32_t> counts) {
   if (rows == 0) return;
   PageBuffer stream(stream_bytes, /*huge=*/true);
   PageBuffer sequences(rows * kSequenceBytes, /*huge=*/true);
+  std::vector<std::byte*> codes;
+  for (const CodeColumn& code : codes_) {
+    // A column's bytes are those of its blocks of 16 rows.
+    codes.push_back(
+        reserved_.emplace_back(rows / kBlockRows * code.bytes(kBlockRows), /*huge=*/true).data());
+  }
   std::byte* p = stream.data();
   std::byte* s = sequences.data();
   for (uint32_t l = 0; l < counts.size(); ++l) {
@@ -109,6 +123,10 @@ void Lists::Reserve(std::span<const uint32_t> counts) {
       const uint32_t capacity = RoundUpBlock(n);
       p += Lay(run.get(), capacity, p, s);
       s += capacity * kSequenceBytes;
+      for (size_t c = 0; c < codes_.size(); ++c) {
+        run->codes[c] = codes[c];
+        codes[c] += codes_[c].bytes(capacity);
+      }
       Link(&heads_[l], run.release());
       left -= n;
     }
@@ -122,9 +140,12 @@ Run* Lists::NewRun(uint32_t capacity) {
   const size_t stream_bytes = StreamBytes(capacity);
   const size_t bytes = stream_bytes + capacity * kSequenceBytes;
   auto run = std::make_unique<Run>();
-  run->memory.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
-  std::memset(run->memory.get(), 0, bytes);
+  run->memory = AllocateZeros(bytes);
   Lay(run.get(), capacity, run->memory.get(), run->memory.get() + stream_bytes);
+  for (size_t c = 0; c < codes_.size(); ++c) {
+    run->code_memory[c] = AllocateZeros(codes_[c].bytes(capacity));
+    run->codes[c] = run->code_memory[c].get();
+  }
   capacity_rows_.fetch_add(capacity, std::memory_order_relaxed);
   return run.release();
 }
@@ -196,6 +217,12 @@ void Lists::CopyRow(const Run& from, uint32_t position, Run* to, uint32_t at) co
   for (size_t d = 0; d < aux_dims_; ++d) {
     to->aux[d * to->capacity + at] = from.aux[d * from.capacity + position];
   }
+  for (size_t c = 0; c < codes_.size(); ++c) {
+    codes_[c].layout.Copy(from.codes[c], position, to->codes[c], at);
+    if (codes_[c].half_squares) {
+      codes_[c].HalfSquares(*to, c)[at] = codes_[c].HalfSquares(from, c)[position];
+    }
+  }
   to->slots[at] = from.slots[position];
   const uint64_t born = from.born[position].load(std::memory_order_relaxed);
   const uint64_t dead = from.dead[position].load(std::memory_order_relaxed);
@@ -220,6 +247,9 @@ void Lists::FreeChain(Run* run) {
     if (owned->memory != nullptr) continue;
     ReleasePages(owned->shell, StreamBytes(owned->capacity));
     ReleasePages(reinterpret_cast<std::byte*>(owned->born), owned->capacity * kSequenceBytes);
+    for (size_t c = 0; c < codes_.size(); ++c) {
+      ReleasePages(owned->codes[c], codes_[c].bytes(owned->capacity));
+    }
   }
 }
 
@@ -241,6 +271,19 @@ void Lists::Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, cons
   run->slots[position] = slot;
   run->born[position].store(born, std::memory_order_relaxed);
   run->dead[position].store(kNeverDead, std::memory_order_relaxed);
+}
+
+void Lists::FillCode(Run* run, uint32_t position, size_t code, const uint8_t* bytes,
+                     float half_square) const {
+  const CodeColumn& column = codes_[code];
+  column.layout.Write(bytes, position, run->codes[code]);
+  if (column.half_squares) column.HalfSquares(*run, code)[position] = half_square;
+}
+
+size_t Lists::code_bytes() const {
+  size_t bytes = 0;
+  for (const CodeColumn& code : codes_) bytes += code.bytes(kBlockRows) / kBlockRows;
+  return bytes;
 }
 
 }  // namespace nestor

@@ -15,6 +15,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "index/base/pages.h"
+#include "index/codes/layout.h"
 #include "index/kernels/kernels.h"
 #include "index/schema.h"
 #include "index/shells.h"
@@ -43,6 +44,10 @@ struct alignas(64) Run {
   std::atomic<uint32_t> dead_count{0};
   std::atomic<Run*> next{nullptr};
   std::unique_ptr<std::byte, FreeAligned> memory;  // null: a part of what Reserve took
+  // Of each code of the lists the blocks (CodeColumn), apart from the rest: a scan of one reads
+  // nothing of the others.
+  std::byte* codes[kMaxCodes] = {};
+  std::unique_ptr<std::byte, FreeAligned> code_memory[kMaxCodes];  // as `memory`
 
   // The writer's. A reader whose snapshot holds the death sees it.
   void MarkDead(uint32_t position, uint64_t seq);
@@ -58,12 +63,30 @@ struct alignas(64) Run {
   }
 };
 
+// A code as runs hold it: its blocks (codes/layout.h), behind them, under L2 where it is of
+// residuals, a float a row: OpqQuantizer::HalfSquare.
+struct CodeColumn {
+  CodeLayout layout;
+  bool half_squares = false;
+
+  size_t bytes(uint32_t capacity) const {
+    return capacity / kBlockRows * layout.block_bytes() +
+           (half_squares ? capacity * sizeof(float) : 0);
+  }
+  // Null where there are none.
+  float* HalfSquares(const Run& run, size_t code) const {
+    if (!half_squares) return nullptr;
+    return reinterpret_cast<float*>(run.codes[code] +
+                                    run.capacity / kBlockRows * layout.block_bytes());
+  }
+};
+
 class Lists {
  public:
   // `nesting_dims`: how many nesting dims lie within the first shell. Without `keep_shell` rows are
-  // listed, but cannot be scanned.
+  // listed, but cannot be scanned. At most kMaxCodes codes.
   Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric,
-        bool keep_shell);
+        bool keep_shell, std::vector<CodeColumn> codes = {});
   ~Lists();
 
   uint32_t size() const { return static_cast<uint32_t>(heads_.size()); }
@@ -89,6 +112,11 @@ class Lists {
   // Writes the row's part of a run: codes of the first shell, scale, aux, slot, born, alive.
   void Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, const RowCode& code,
             const double* squares) const;
+  // And of one code, before the row becomes visible. `half_square` only where it is kept.
+  void FillCode(Run* run, uint32_t position, size_t code, const uint8_t* bytes,
+                float half_square) const;
+  const CodeColumn& code(size_t i) const { return codes_[i]; }
+  size_t codes() const { return codes_.size(); }
 
   // Rows, of all runs of the list together.
   uint32_t capacity(uint32_t list) const { return heads_[list].capacity; }
@@ -106,6 +134,7 @@ class Lists {
   // Bytes of a row of capacity, by part.
   size_t shell_bytes() const { return block_bytes_ / 16; }
   size_t norms_scales_bytes() const { return sizeof(float) * (1 + aux_dims_); }
+  size_t code_bytes() const;
 
  private:
   struct Head {
@@ -131,6 +160,7 @@ class Lists {
   const size_t block_bytes_;  // 0 where the shell is not kept
   const size_t aux_dims_;     // 0 under DOT
   const Metric metric_;
+  const std::vector<CodeColumn> codes_;
   std::deque<Head> heads_;  // own their chains
   std::deque<Retired> retired_;
   std::vector<PageBuffer> reserved_;  // memory of the runs of Reserve

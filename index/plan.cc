@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -33,6 +34,23 @@ absl::Status ParseGraph(absl::string_view text, Plan::GraphStage* graph) {
     return absl::InvalidArgumentError(absl::StrCat(
         "plan stage 'graph=", text, "' is not of the form graph=<dim>:<ef>[:<margin>]"));
   }
+  return absl::OkStatus();
+}
+
+// "128:100" or "opq256x32b4:200".
+absl::Status ParseScan(absl::string_view text, Plan* plan) {
+  if (!absl::StartsWith(text, "opq")) {
+    return ParsePair("scan", text, &plan->scan.dim, &plan->scan.keep);
+  }
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits(':', 1));
+  const absl::StatusOr<OpqSpec> code = ParseOpqName(parts.first);
+  if (!code.ok() || !absl::SimpleAtoi(parts.second, &plan->scan.keep)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "plan stage 'scan=", text, "' is not of the form scan=opq<dim>x<bytes>b<bits>:<number>"));
+  }
+  plan->code = *code;
+  plan->scan.dim = code->dim;
   return absl::OkStatus();
 }
 
@@ -71,7 +89,7 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
     } else if (field.first == "scan") {
       if (last != kCoarse) return misplaced();
       last = kFirst;
-      status = ParsePair("scan", field.second, &plan.scan.dim, &plan.scan.keep);
+      status = ParseScan(field.second, &plan);
     } else if (field.first == "graph") {
       if (last != kNothing) return misplaced();
       last = kFirst;
@@ -117,8 +135,13 @@ std::string FormatPlan(const Plan& plan) {
     text = absl::StrCat("graph=", plan.graph->dim, ":", plan.graph->ef);
     if (plan.graph->margin > 0) absl::StrAppend(&text, ":", FormatMargin(plan.graph->margin));
   } else {
-    text = absl::StrCat("coarse=", plan.coarse.dim, ":", plan.coarse.probes,
-                        ",scan=", plan.scan.dim, ":", plan.scan.keep);
+    text = absl::StrCat("coarse=", plan.coarse.dim, ":", plan.coarse.probes, ",scan=");
+    if (plan.code.has_value()) {
+      absl::StrAppend(&text, OpqName(*plan.code));
+    } else {
+      absl::StrAppend(&text, plan.scan.dim);
+    }
+    absl::StrAppend(&text, ":", plan.scan.keep);
   }
   for (const Plan::Stage& stage : plan.refine)
     absl::StrAppend(&text, ",refine=", stage.dim, ":", stage.keep);
@@ -134,7 +157,17 @@ absl::Status CheckLists(const Plan& plan, const VectorSchema& schema) {
     return absl::InvalidArgumentError(
         absl::StrCat("plan: probes ", plan.coarse.probes, " is outside 1..", kMaxProbes));
   }
-  if (absl::Status s = CheckDim("scan", plan.scan.dim, schema); !s.ok()) return s;
+  if (plan.code.has_value()) {
+    if (absl::Status s = ValidateOpq(*plan.code, schema); !s.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("plan: ", s.message()));
+    }
+    if (plan.scan.dim != plan.code->dim) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "plan: scan dim ", plan.scan.dim, " is not that of the code ", OpqName(*plan.code)));
+    }
+  } else if (absl::Status s = CheckDim("scan", plan.scan.dim, schema); !s.ok()) {
+    return s;
+  }
   return CheckKeep("scan", plan.scan.keep);
 }
 
@@ -157,6 +190,10 @@ absl::Status CheckGraph(const Plan::GraphStage& graph, const VectorSchema& schem
 }  // namespace
 
 absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit) {
+  if (plan.graph.has_value() && plan.code.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan: a graph stage and the code ", OpqName(*plan.code), " exclude another"));
+  }
   const absl::Status first =
       plan.graph.has_value() ? CheckGraph(*plan.graph, schema) : CheckLists(plan, schema);
   if (!first.ok()) return first;
@@ -166,6 +203,7 @@ absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t
   }
   Plan::Stage previous =
       plan.graph.has_value() ? Plan::Stage{plan.graph->dim, plan.graph->ef} : plan.scan;
+  if (plan.code.has_value()) previous.dim = 0;
   for (const Plan::Stage& stage : plan.refine) {
     if (absl::Status s = CheckDim("refine", stage.dim, schema); !s.ok()) return s;
     if (absl::Status s = CheckKeep("refine", stage.keep); !s.ok()) return s;

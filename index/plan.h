@@ -1,5 +1,6 @@
 // The stages of one query (semantics 10) and their text form,
 //   coarse=64:32,scan=128:100,refine=256:30,rescore
+//   coarse=64:32,scan=opq256x32b4:200,refine=768:30,rescore
 //   graph=384:200:0.18,refine=768:15,rescore
 // `keep` is the number of candidates that leave a stage. Plain values, no locking.
 #ifndef NESTOR_INDEX_PLAN_H_
@@ -44,6 +45,9 @@ struct Plan {
   };
   Coarse coarse;
   Stage scan;
+  // Rows are scanned by this code in place of their first coordinates; scan.dim is its dim. The
+  // next stage starts from nothing: its dim may be any of the nesting.
+  std::optional<OpqSpec> code;
   std::optional<GraphStage> graph;  // in place of coarse and scan, which are not used then
   absl::InlinedVector<Stage, 4> refine;
   bool rescore = false;
@@ -55,8 +59,8 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text);
 std::string FormatPlan(const Plan& plan);
 
 // InvalidArgument with the value and the limit: dims outside the nesting, scan or refine dims that
-// decrease, probes 0 or over 65,536, keeps of 0 or that grow, last keep < limit, ef 0 or over
-// 10,000, a margin that is negative or no number.
+// decrease (but behind a code), a code that cannot be, probes 0 or over 65,536, keeps of 0 or that
+// grow, last keep < limit, ef 0 or over 10,000, a margin that is negative or no number.
 absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit);
 
 // How many lists, and how many of their rows by the first shell, hold the given fraction of the 10

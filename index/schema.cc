@@ -153,6 +153,26 @@ absl::Status ValidateGraphSpec(const GraphSpec& graph, const VectorSchema& schem
   return absl::OkStatus();
 }
 
+absl::Status ValidateCodes(const IndexSpec& spec, const VectorSchema& schema) {
+  if (spec.codes.empty()) return absl::OkStatus();
+  if (spec.codes.size() > kMaxCodes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(spec.codes.size(), " codes are over ", kMaxCodes));
+  }
+  if (spec.no_lists) {
+    return absl::InvalidArgumentError(absl::StrCat("code ", OpqName(spec.codes.front()),
+                                                   " needs lists; the index is to have none"));
+  }
+  for (auto code = spec.codes.begin(); code != spec.codes.end(); ++code) {
+    if (absl::Status s = ValidateOpq(*code, schema); !s.ok()) return s;
+    if (std::find(spec.codes.begin(), code, *code) != code) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("code ", OpqName(*code), " is named more than once"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 void ResolveGraph(const VectorSchema& schema, GraphSpec* graph) {
   // Half of the vector, up to 384 dims: a search is bound by cache misses, of which longer codes
   // have hardly more, and shorter ones rank worse (shared/reference/performance.md, section 8).
@@ -178,6 +198,7 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
   } else if (spec.no_lists) {
     return absl::InvalidArgumentError("an index without lists needs a graph");
   }
+  if (absl::Status s = ValidateCodes(spec, schema); !s.ok()) return s;
   uint32_t previous = 0;
   for (uint32_t bound : spec.shells) {
     if (bound <= previous) {

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "index/codes/spec.h"
 
 namespace nestor {
 
@@ -25,6 +26,7 @@ enum class ExactVectors : uint8_t { kMemory = 1, kStore = 2 };
 inline constexpr uint32_t kMaxDim = 16384;
 inline constexpr uint32_t kMaxNesting = 16;
 inline constexpr uint32_t kMaxLists = 65536;
+inline constexpr size_t kMaxCodes = 4;
 
 struct VectorSchema {
   uint32_t dim = 0;
@@ -59,6 +61,8 @@ struct IndexSpec {
   // The graph is the only source of candidates: one list, whose first shell is the graph's prefix
   // and is not kept a second time.
   bool no_lists = false;
+  // Of every row beside its shells, to be scanned in their place; at most kMaxCodes, all different.
+  std::vector<OpqSpec> codes;
 
   bool operator==(const IndexSpec&) const = default;
 };

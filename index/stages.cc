@@ -6,16 +6,10 @@
 #include <cstring>
 #include <limits>
 
+#include "index/scan_lists.h"
+
 namespace nestor {
 namespace {
-
-// Rows whose sums are held at once; the threshold is looked at between chunks.
-constexpr uint32_t kChunkRows = 256;
-constexpr uint32_t kNoList = 0xffffffffu;
-
-// How many candidates may gather before they are cut to `keep`: few enough that the threshold rises
-// early.
-size_t ShrinkAt(size_t keep) { return keep + std::clamp<size_t>(keep, 64, 4096); }
 
 // Adds the product over [begin, end), all inside shell s, to the sums of n rows given by slot.
 void AddShell(const SearchContext& context, size_t s, uint32_t begin, uint32_t end,
@@ -105,8 +99,8 @@ void ScanChunk(const SearchContext& context, const Run& run, uint32_t first, uin
   }
 }
 
-// Sums that no threshold lets pass, for the rows of a chunk that are dead at the snapshot: cheaper
-// than to ask of each row that passes.
+}  // namespace
+
 void DropDead(const Run& run, uint32_t first, uint32_t rows, uint64_t snapshot, float* sums) {
   for (uint32_t block = 0; block < rows; block += kBlockRows) {
     uint32_t marks = run.marks[(first + block) / kBlockRows].load(std::memory_order_acquire);
@@ -119,8 +113,6 @@ void DropDead(const Run& run, uint32_t first, uint32_t rows, uint64_t snapshot, 
     }
   }
 }
-
-}  // namespace
 
 StopPoll::StopPoll(const SearchQuery& query)
     : query_(query),
@@ -146,91 +138,40 @@ absl::Status Scan(const SearchContext& context, std::span<const uint32_t> lists,
   const int nesting = NestingIndex(context.schema, dim);
   const int8_t* prefix =
       layout.codec() == ShellCodec::kInt8 ? code->Prefix(layout, 0, first_dims) : nullptr;
-  const size_t shrink_at = ShrinkAt(keep);
-  // The filter writes whole vectors of 16 behind the last candidate.
-  candidates->Reserve(shrink_at + kChunkRows + 16);
-  candidates->size = 0;
-  buffers->sums.resize(std::max<size_t>(buffers->sums.size(), 2 * kChunkRows));
-  float* sums = buffers->sums.data();
-  float* deep_aux = sums + kChunkRows;
-  float threshold = -std::numeric_limits<float>::infinity();
-  const uint32_t skip_list = context.query.skip_slot < context.rows.limit()
-                                 ? context.rows.list(context.query.skip_slot)
-                                 : kNoList;
   uint32_t visible[kChunkRows];
+  float deep_aux[kChunkRows];
   uint64_t rows_seen = 0;
-  StopPoll poll(context.query);
-  for (size_t l = 0; l < lists.size(); ++l) {
-    if (absl::Status s = poll.Check(); !s.ok()) return s;
-    const uint32_t list = lists[l];
-    if (l + 2 < lists.size()) context.lists.Prefetch(lists[l + 2]);
-    for (const Run* run = context.lists.First(list); run != nullptr;
-         run = run->next.load(std::memory_order_acquire)) {
-      const uint32_t count = run->count.load(std::memory_order_acquire);
-      const bool none_dead = run->dead_count.load(std::memory_order_acquire) == 0;
-      // All but the dead are visible.
-      const bool all_born =
-          run->max_born.load(std::memory_order_relaxed) <= context.query.snapshot &&
-          list != skip_list;
-      const bool all_visible = none_dead && all_born;
-      rows_seen += count;
-      for (uint32_t first = 0; first < count; first += kChunkRows) {
-        const uint32_t rows = std::min(kChunkRows, count - first);
-        ScanChunk(context, *run, first, rows, first_dims, prefix, *code, sums);
-        const uint32_t* slots = run->slots + first;
-        uint32_t scanned = rows;
-        bool all_seen = all_visible;
-        const float* aux = nullptr;
-        if (deeper) {
-          if (!all_visible) {
-            // The slot of a row that nobody sees any more may be another row's by now.
-            scanned = 0;
-            for (uint32_t i = 0; i < rows; ++i) {
-              if (!Visible(*run, first + i, context.query)) continue;
-              sums[scanned] = sums[i];
-              visible[scanned++] = slots[i];
-            }
-            slots = visible;
-            all_seen = true;
+  const absl::Status status = ScanLists(
+      context, lists, keep, context.key_kind, buffers, candidates, &rows_seen,
+      [&](const Run& run, size_t, uint32_t first, uint32_t rows, bool all_visible, float* sums) {
+        ScanChunk(context, run, first, rows, first_dims, prefix, *code, sums);
+        ScoredRows scored{.count = rows};
+        if (!deeper) {
+          if (run.aux != nullptr) {
+            scored.aux = run.aux + static_cast<size_t>(nesting) * run.capacity + first;
           }
-          AddDims(context, layout.end(0), dim, slots, scanned, *code, buffers, sums);
-          for (uint32_t i = 0; i < scanned; ++i) {
-            deep_aux[i] = context.rows.aux(slots[i])[nesting];
-          }
-          aux = deep_aux;
-        } else {
-          if (run->aux != nullptr) {
-            aux = run->aux + static_cast<size_t>(nesting) * run->capacity + first;
-          }
-          if (all_born && !none_dead) {
-            DropDead(*run, first, rows, context.query.snapshot, sums);
-            all_seen = true;
-          }
+          return scored;
         }
-        const size_t base = candidates->size;
-        uint32_t* positions = candidates->slots.data() + base;
-        const size_t passed = context.kernels.filter(sums, aux, context.key_kind, scanned,
-                                                     threshold, candidates->keys.data() + base,
-                                                     candidates->sums.data() + base, positions);
-        if (passed == 0) continue;
-        if (all_seen) {
-          for (size_t i = 0; i < passed; ++i) positions[i] = slots[positions[i]];
-          candidates->size += passed;
-        } else {
-          for (size_t i = 0; i < passed; ++i) {
-            const uint32_t position = first + positions[i];
-            if (!Visible(*run, position, context.query)) continue;
-            const size_t out = candidates->size++;
-            candidates->keys[out] = candidates->keys[base + i];
-            candidates->sums[out] = candidates->sums[base + i];
-            candidates->slots[out] = run->slots[position];
+        const uint32_t* slots = run.slots + first;
+        if (!all_visible) {
+          // The slot of a row that nobody sees any more may be another row's by now.
+          scored.count = 0;
+          for (uint32_t i = 0; i < rows; ++i) {
+            if (!Visible(run, first + i, context.query)) continue;
+            sums[scored.count] = sums[i];
+            visible[scored.count++] = slots[i];
           }
+          slots = visible;
+          scored.slots = visible;
         }
-        if (candidates->size >= shrink_at) threshold = candidates->KeepBest(context.kernels, keep);
-      }
-    }
-  }
-  candidates->KeepBest(context.kernels, keep);
+        AddDims(context, layout.end(0), dim, slots, scored.count, *code, buffers, sums);
+        for (uint32_t i = 0; i < scored.count; ++i) {
+          deep_aux[i] = context.rows.aux(slots[i])[nesting];
+        }
+        scored.aux = deep_aux;
+        return scored;
+      });
+  if (!status.ok()) return status;
   const bool int8 = layout.codec() == ShellCodec::kInt8;
   cost->in = rows_seen;
   cost->out = candidates->size;

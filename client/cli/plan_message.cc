@@ -1,5 +1,6 @@
 #include "client/cli/plan_message.h"
 
+#include "absl/strings/str_cat.h"
 #include "index/plan.h"
 
 namespace nestor {
@@ -7,6 +8,10 @@ namespace nestor {
 absl::StatusOr<v1::Plan> PlanFromText(absl::string_view text) {
   const absl::StatusOr<Plan> plan = ParsePlan(text);
   if (!plan.ok()) return plan.status();
+  if (plan->code.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan '", text, "' scans a code; a server keeps none"));
+  }
   v1::Plan message;
   if (plan->graph.has_value()) {
     v1::Graph* graph = message.mutable_graph();

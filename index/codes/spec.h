@@ -9,9 +9,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "index/schema.h"
 
 namespace nestor {
+
+struct VectorSchema;
 
 // A rotation has dim * dim floats, and training it takes dim^3 steps.
 inline constexpr uint32_t kMaxOpqDim = 4096;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "index/codes/spec.h"
+#include "index/schema.h"
 
 namespace nestor {
 namespace {

@@ -77,6 +77,7 @@ std::unique_ptr<IvfIndex> BuildOrDie(const Matrix& matrix, const IndexSpec& spec
   const MatrixSource source(matrix, id_kind);
   BuildOptions options;
   options.threads = 2;
+  options.code_iterations = 2;
   auto index = BuildIvfIndex(matrix.schema, spec, id_kind, source, options);
   EXPECT_TRUE(index.ok()) << index.status();
   return *std::move(index);

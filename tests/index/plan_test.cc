@@ -17,7 +17,8 @@ TEST(PlanTest, TextRoundTrips) {
         "coarse=64:8,scan=128:10,rescore", "graph=384:200:0.18,refine=768:15,rescore",
         "graph=384:10", "graph=64:10000:0.5", "graph=768:12,rescore",
         "graph=100:50:0.12345679,refine=128:40,refine=256:30,refine=768:10",
-        "graph=64:10:1e-05,rescore"}) {
+        "graph=64:10:1e-05,rescore", "coarse=64:32,scan=opq256x32b4:200",
+        "coarse=64:32,scan=opq768x96b8:200,refine=64:100,refine=64:50,refine=768:10,rescore"}) {
     const auto plan = ParsePlan(text);
     ASSERT_TRUE(plan.ok()) << plan.status();
     EXPECT_EQ(FormatPlan(*plan), text);
@@ -45,6 +46,12 @@ TEST(PlanTest, BadTextNamesTheStage) {
            BadText{"coarse=64:8,scan=128:9,rescore=1", "rescore=1"},
            BadText{"coarse=64:8,scan=128:9,graph=64:8", "graph=64:8"},
            BadText{"coarse=64:8,scan=128:9,", "''"},
+           BadText{"coarse=64:8,scan=opq256x32b4", "scan=opq256x32b4"},
+           BadText{"coarse=64:8,scan=opq256x32b4:", "scan=opq256x32b4:"},
+           BadText{"coarse=64:8,scan=opq256x32b4:9:9", "scan=opq256x32b4:9:9"},
+           BadText{"coarse=64:8,scan=opq256x032b4:9", "scan=opq256x032b4:9"},
+           BadText{"coarse=64:8,scan=pq256x32b4:9", "scan=pq256x32b4:9"},
+           BadText{"coarse=64:8,scan=128:9,refine=opq256x32b4:9", "refine=opq256x32b4:9"},
            BadText{"graph=64", "graph=64"},
            BadText{"graph=", "graph="},
            BadText{"graph=64:8:0.1:2", "graph=64:8:0.1:2"},
@@ -86,6 +93,15 @@ TEST(PlanTest, ValidationNamesValueAndLimit) {
            Case{"coarse=64:8,scan=128:50,refine=256:60", 10, "refine keep 60 is above the 50"},
            Case{"coarse=64:8,scan=128:50,refine=256:9", 10, "last keep 9 is below the limit 10"},
            Case{"coarse=64:8,scan=128:50", 51, "last keep 50 is below the limit 51"},
+           Case{"coarse=64:8,scan=opq100x10b4:50", 10, "dim 100 is not in the nesting"},
+           Case{"coarse=64:8,scan=opq256x32b5:50", 10, "bits must be 4 or 8, not 5"},
+           Case{"coarse=64:8,scan=opq256x33b4:50", 10, "66 sub-quantizers"},
+           Case{"coarse=64:8,scan=opq256x32b4:0", 10, "keep 0 is outside"},
+           Case{"coarse=64:8,scan=opq256x32b4:9", 10, "last keep 9 is below the limit 10"},
+           Case{"coarse=64:8,scan=opq256x32b4:50,refine=100:20", 10, "refine dim 100"},
+           Case{"coarse=64:8,scan=opq256x32b4:50,refine=64:51", 10, "51 is above the 50"},
+           Case{"coarse=64:8,scan=opq256x32b4:50,refine=256:50,refine=64:20", 10,
+                "refine dim 64 is below the 256"},
            Case{"graph=0:50", 10, "graph dim 0 is outside 1..768"},
            Case{"graph=769:50", 10, "graph dim 769 is outside 1..768"},
            Case{"graph=64:0", 10, "ef 0 is outside 1..10000"},

@@ -38,6 +38,7 @@ class ReclaimTest : public testing::TestWithParam<std::tuple<Kind, ShellCodec>> 
         queries_(MakeMatrix(schema_, 4, 2)) {
     IndexSpec spec{.coarse_dim = 16, .lists = 10, .shells = {30, 64, 99}};
     spec.codec = std::get<1>(GetParam());
+    if (has_lists()) spec.codes = {{.dim = 64, .bytes = 16, .bits = 4}};
     if (has_graph()) spec.graph = GraphSpec{.dim = 64, .degree = 8, .ef_construction = 40};
     if (std::get<0>(GetParam()) == Kind::kGraph) {
       spec.no_lists = true;
@@ -103,8 +104,9 @@ class ReclaimTest : public testing::TestWithParam<std::tuple<Kind, ShellCodec>> 
       ASSERT_TRUE(index_->SearchExact(query, 99, &scratch, &result).ok());
       ASSERT_EQ(NumericIds(*index_, result.hits), ids);
       // The second goes on into later shells before it looks at what is visible.
-      for (const char* plan : {"coarse=16:10,scan=16:2000,refine=64:2000,rescore",
-                               "coarse=16:10,scan=64:2000,rescore"}) {
+      for (const char* plan :
+           {"coarse=16:10,scan=16:2000,refine=64:2000,rescore", "coarse=16:10,scan=64:2000,rescore",
+            "coarse=16:10,scan=opq64x16b4:2000,refine=30:2000,rescore"}) {
         if (!has_lists()) break;
         ASSERT_TRUE(index_->Search(query, *ParsePlan(plan), &scratch, &result).ok());
         ASSERT_EQ(NumericIds(*index_, result.hits), ids) << plan;
