@@ -128,6 +128,15 @@ std::vector<StageMean> Means(const std::vector<Worker>& workers, uint64_t answer
   return means;
 }
 
+// " codes=opq256x32b4,..", or nothing.
+std::string CodesOf(const IndexSpec& spec) {
+  std::string text;
+  for (const OpqSpec& code : spec.codes) {
+    absl::StrAppend(&text, text.empty() ? " codes=" : ",", OpqName(code));
+  }
+  return text;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& set,
@@ -174,6 +183,7 @@ LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index)
                             {"sequences", memory.sequences},
                             {"exact_vectors", memory.exact_vectors},
                             {"model", memory.model},
+                            {"codes", memory.codes},
                             {"graph", memory.graph}},
             .index = absl::StrCat(
                 spec.no_lists ? ""
@@ -183,7 +193,8 @@ LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index)
                 " dtype=", Name(index_->schema().dtype),
                 spec.graph ? absl::StrCat(" graph=", spec.graph->dim, ":", spec.graph->degree, ":",
                                           spec.graph->ef_construction)
-                           : ""),
+                           : "",
+                CodesOf(spec)),
             .graph = spec.graph};
 }
 
