@@ -231,10 +231,11 @@ class Builder {
       means = *std::move(of_rows);
     }
     std::vector<float> rows;
-    rows.reserve(std::min<uint64_t>(source_.size(), kMaxOpqTrainingRows) * spec.dim);
-    absl::Status sampled = ReadSample(
-        std::min<uint64_t>(source_.size(), kMaxOpqTrainingRows), "train codes", fraction(0),
-        [&](uint64_t first, uint64_t n) {
+    const uint64_t wanted =
+        std::min<uint64_t>({source_.size(), kMaxOpqTrainingRows, options_.code_rows});
+    rows.reserve(wanted * spec.dim);
+    absl::Status sampled =
+        ReadSample(wanted, "train codes", fraction(0), [&](uint64_t first, uint64_t n) {
           for (uint64_t j = 0; j < n; ++j) {
             const float* mean =
                 means.empty() ? nullptr : means.data() + size_t{assigned_[first + j]} * spec.dim;

@@ -34,6 +34,8 @@ struct BuildOptions {
   int threads = 1;
   uint64_t seed = 1;
   int code_iterations = 50;  // of the training of each code
+  // Rows that each code is trained on, evenly spread, at most.
+  uint64_t code_rows = 65536;
   // Told now and then, from the calling thread: the phase and the fraction of the whole build done.
   // False stops the build: Cancelled.
   std::function<bool(const char* phase, double fraction)> progress;

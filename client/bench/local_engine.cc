@@ -151,7 +151,9 @@ absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& s
   }
   if (absl::Status s = ValidateSpec(options.spec, schema); !s.ok()) return s;
   const FileSource source(set.base(), schema);
-  BuildOptions build{.threads = options.threads};
+  BuildOptions build{.threads = options.threads,
+                     .code_iterations = options.code_iterations,
+                     .code_rows = options.code_rows};
   PhaseClock phases;
   build.progress = [&](const char* phase, double fraction) {
     phases.Enter(phase);

@@ -16,6 +16,8 @@ struct LocalEngineOptions {
   IndexSpec spec;
   std::optional<Dtype> dtype;  // stored type; not given: the base file's
   int threads = 1;             // of the build
+  int code_iterations = 50;    // of the training of each code ..
+  uint64_t code_rows = 65536;  // .. and its rows at most
   std::function<void(double fraction)> progress;
 };
 

@@ -1,4 +1,5 @@
 // nestor bench [--data DIR] | --local --base F --queries F ... | --collection NAME --queries F ...
+// | replicate ...
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -242,7 +243,11 @@ void RegisterBench(CLI::App& app, Session& session) {
       "the even queries and reported on the odd ones");
   AddBenchFlags(command, flags.get());
   AddConnectionFlags(command, &session);
-  command->callback([flags, &session] { session.status = Bench(*flags, session); });
+  command->require_subcommand(0, 1);
+  RegisterReplicate(*command, session);
+  command->callback([flags, command, &session] {
+    if (command->get_subcommands().empty()) session.status = Bench(*flags, session);
+  });
 }
 
 }  // namespace nestor

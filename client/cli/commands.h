@@ -19,6 +19,8 @@ void RegisterStats(CLI::App& app, Session& session);
 void RegisterHealth(CLI::App& app, Session& session);
 void RegisterTruth(CLI::App& app, Session& session);
 void RegisterBench(CLI::App& app, Session& session);
+// A command of `bench`.
+void RegisterReplicate(CLI::App& bench, Session& session);
 
 }  // namespace nestor
 
