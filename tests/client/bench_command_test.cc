@@ -263,5 +263,14 @@ TEST(BenchCommand, SaysWhatIsWrong) {
   EXPECT_EQ(with({"--metric", "l2", "--plan", "coarse=64:8,scan=64:9"}), 1);
 }
 
+TEST(BenchCommand, ReplicateNeedsItsFolders) {
+  const std::string nothing = testing::TempDir() + "nothing", out = testing::TempDir() + "none";
+  const Ran missing = RunCommand({"bench", "replicate", "--data", nothing, "--out", out});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_THAT(missing.err, HasSubstr(nothing + "/mrl.query.f16bin"));
+  EXPECT_EQ(RunCommand({"bench", "replicate", "--data", nothing}).code, 2);
+  EXPECT_EQ(RunCommand({"bench", "replicate", "--out", out}).code, 2);
+}
+
 }  // namespace
 }  // namespace nestor

@@ -11,7 +11,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/bench/replicate/replicate.h"
-#include "client/cli/app.h"
 #include "client/files/write_vectors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -152,17 +151,6 @@ TEST_F(ReplicateRun, SaysWhatIsMissing) {
       Replicate({.data = *dir_, .out = *dir_ + "/none", .nesting = {4, 16}}, none).status();
   EXPECT_EQ(short_nesting.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(std::filesystem::exists(*dir_ + "/none"));
-}
-
-TEST_F(ReplicateRun, IsACommandOfBench) {
-  std::ostringstream out, err;
-  const std::string data = *dir_ + "/nothing", to = *dir_ + "/none";
-  const char* missing[] = {"nestor",     "bench", "replicate", "--data",
-                           data.c_str(), "--out", to.c_str()};
-  EXPECT_EQ(RunNestor(7, missing, out, err, false), 1);
-  EXPECT_THAT(err.str(), HasSubstr("NOT_FOUND"));
-  const char* usage[] = {"nestor", "bench", "replicate", "--data", data.c_str()};
-  EXPECT_EQ(RunNestor(5, usage, out, err, false), 2);
 }
 
 }  // namespace
