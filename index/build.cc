@@ -112,8 +112,11 @@ class Builder {
     const uint64_t pieces = (wanted + kPiece - 1) / kPiece;
     for (uint64_t p = 0; p < pieces; ++p) {
       if (p % 256 == 0 && !Report(phase, fraction)) return Cancelled();
-      const uint64_t first = static_cast<uint64_t>(
-          static_cast<double>(p) / static_cast<double>(pieces) * static_cast<double>(rows));
+      // All rows: each of them once.
+      const uint64_t first = wanted >= rows ? p * kPiece
+                                            : static_cast<uint64_t>(static_cast<double>(p) /
+                                                                    static_cast<double>(pieces) *
+                                                                    static_cast<double>(rows));
       const uint64_t n = std::min(kPiece, rows - first);
       if (absl::Status s = Read(first, n); !s.ok()) return s;
       take(first, n);

@@ -24,6 +24,7 @@ class Code {
   const OpqQuantizer& quantizer() const { return *quantizer_; }
   Metric metric() const { return metric_; }
   bool of_residuals() const { return !means_.empty(); }
+  const std::vector<float>& means() const { return means_; }
   // Of the list; null where codes are not of residuals.
   const float* mean(uint32_t list) const { return Of(means_, list); }
   // Whether a row's key needs its HalfSquare beside its code.
@@ -34,6 +35,7 @@ class Code {
   float Encode(const float* vector, uint32_t list, std::vector<float>* prepared,
                std::vector<uint8_t>* bytes) const;
 
+  // Of what was trained.
   size_t memory_bytes() const {
     return quantizer_->memory_bytes() + (means_.size() + rotated_means_.size()) * sizeof(float);
   }

@@ -246,6 +246,7 @@ void IvfIndex::FreeLists(uint64_t oldest) { rep_->lists_.FreeRetired(oldest); }
 const VectorSchema& IvfIndex::schema() const { return rep_->schema_; }
 const IndexSpec& IvfIndex::spec() const { return rep_->spec_; }
 const Model& IvfIndex::model() const { return *rep_->model_; }
+std::vector<std::shared_ptr<const Code>> IvfIndex::codes() const { return rep_->codes_; }
 
 IndexShape IvfIndex::Shape() const {
   return {.rows = rep_->alive_.load(std::memory_order_relaxed),
@@ -272,8 +273,11 @@ IndexMemory IvfIndex::Memory() const {
   memory.ids = slots * sizeof(uint64_t) + (strings != 0 ? strings : slots * sizeof(uint64_t));
   memory.exact_vectors = slots * rep.rows_.exact_bytes();
   memory.model = rep.coarse_.bytes();
-  memory.codes = capacity * rep.lists_.code_bytes();
-  for (const auto& code : rep.codes_) memory.codes += code->memory_bytes();
+  for (size_t c = 0; c < rep.codes_.size(); ++c) {
+    memory.code_parts.push_back(capacity / kBlockRows * rep.lists_.code(c).bytes(kBlockRows) +
+                                rep.codes_[c]->memory_bytes());
+    memory.codes += memory.code_parts.back();
+  }
   if (rep.graph_ != nullptr) memory.graph_parts = rep.graph_->Memory();
   memory.graph = memory.graph_parts.Total();
   return memory;

@@ -81,7 +81,9 @@ struct IndexMemory {
   uint64_t sequences = 0;  // born and dead
   uint64_t exact_vectors = 0;
   uint64_t model = 0;  // centroids and list means
-  uint64_t codes = 0;  // of rows, their quantizers, means of lists
+  uint64_t codes = 0;  // all of code_parts
+  // By code of the spec: codes of rows, quantizer, means of lists.
+  absl::InlinedVector<uint64_t, kMaxCodes> code_parts;
   uint64_t graph = 0;  // all of graph_parts
   GraphMemory graph_parts;
   uint64_t Total() const {
@@ -186,7 +188,8 @@ class IvfIndex {
   const VectorSchema& schema() const;
   const IndexSpec& spec() const;  // as built
   const Model& model() const;
-  IndexShape Shape() const;  // rows: live ones at this moment
+  std::vector<std::shared_ptr<const Code>> codes() const;  // those of spec().codes, in that order
+  IndexShape Shape() const;                                // rows: live ones at this moment
   IndexMemory Memory() const;
   uint32_t slot_limit() const;  // all slots in use are below
   uint32_t free_slots() const;  // below it, not in use

@@ -12,7 +12,6 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "index/candidates.h"
 #include "index/coarse.h"
 #include "index/code.h"
@@ -95,14 +94,11 @@ class IvfIndex::Rep {
 
   // Its place among codes_. FailedPrecondition names those that there are.
   absl::StatusOr<size_t> FindCode(const OpqSpec& spec) const {
-    std::vector<std::string> names;
     for (size_t c = 0; c < codes_.size(); ++c) {
       if (codes_[c]->spec() == spec) return c;
-      names.push_back(OpqName(codes_[c]->spec()));
     }
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the plan scans the code ", OpqName(spec), "; this index has ",
-        names.empty() ? "no codes" : absl::StrCat("the codes ", absl::StrJoin(names, ", "))));
+    return absl::FailedPreconditionError(absl::StrCat("the plan scans the code ", OpqName(spec),
+                                                      "; this index has ", CodesText(spec_.codes)));
   }
 
   // What of a vector every Fill needs.

@@ -280,10 +280,4 @@ void Lists::FillCode(Run* run, uint32_t position, size_t code, const uint8_t* by
   if (column.half_squares) column.HalfSquares(*run, code)[position] = half_square;
 }
 
-size_t Lists::code_bytes() const {
-  size_t bytes = 0;
-  for (const CodeColumn& code : codes_) bytes += code.bytes(kBlockRows) / kBlockRows;
-  return bytes;
-}
-
 }  // namespace nestor

@@ -134,7 +134,6 @@ class Lists {
   // Bytes of a row of capacity, by part.
   size_t shell_bytes() const { return block_bytes_ / 16; }
   size_t norms_scales_bytes() const { return sizeof(float) * (1 + aux_dims_); }
-  size_t code_bytes() const;
 
  private:
   struct Head {

@@ -114,12 +114,6 @@ void AddBenchFlags(CLI::App* command, BenchFlags* flags) {
   AddFileFlags(command, flags);
   AddMeasureFlags(command, flags);
   AddIndexFlags(command, &flags->index);
-  command
-      ->add_option("--code", flags->codes,
-                   "With --local: a code of every row for plans to scan, as opq256x32b4 (dim, "
-                   "bytes, bits); may repeat")
-      ->type_name("CODE")
-      ->group("Index");
 }
 
 absl::Status CheckBenchFlags(const BenchFlags& flags) {
@@ -140,9 +134,6 @@ absl::Status CheckBenchFlags(const BenchFlags& flags) {
   if (with_files && flags.files.queries.empty()) return UsageError("--queries is required");
   if (flags.local && (flags.files.base.empty() || flags.metric.empty())) {
     return UsageError("--local needs --base and --metric");
-  }
-  if (!flags.local && !flags.codes.empty()) {
-    return UsageError("--code needs --local: a server keeps no codes");
   }
   if (flags.local && flags.batch > 0 && flags.compare.plans.empty()) {
     return UsageError("--local with --batch needs --plan: the plans that are run in batches");
@@ -165,7 +156,7 @@ absl::StatusOr<LocalEngineOptions> LocalOptions(const BenchFlags& flags) {
     options.spec.graph = {flags.index.graph_dim, flags.index.degree, flags.index.ef_construction};
   }
   options.spec.no_lists = flags.index.no_lists;
-  for (const std::string& name : flags.codes) {
+  for (const std::string& name : flags.index.codes) {
     const absl::StatusOr<OpqSpec> code = ParseOpqName(name);
     if (!code.ok()) return UsageError(code.status().message());
     options.spec.codes.push_back(*code);

@@ -21,7 +21,7 @@ struct BenchFlags {
   std::string collection, data, scaled;
   DatasetFiles files;
   std::string metric, dtype;
-  std::vector<std::string> labels, baselines, codes;
+  std::vector<std::string> labels, baselines;
   bool exact = false;
   bool json = false;
   int build_threads = 1;  // all CPUs by AddBenchFlags

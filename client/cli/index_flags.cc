@@ -4,6 +4,8 @@
 
 #include "CLI/Option.hpp"
 #include "client/cli/names.h"
+#include "client/cli/session.h"
+#include "index/codes/spec.h"
 
 namespace nestor {
 
@@ -44,6 +46,14 @@ void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
       ->group("Index");
   command->add_flag("--no-lists", flags->no_lists, "Build the graph only")->group("Index");
   command
+      ->add_option(
+          "--code", flags->codes,
+          "An OPQ code of every row for plans to scan, as opq256x32b4: dim, bytes, bits (4 "
+          "or 8); repeat the flag for more, at most 4")
+      ->allow_extra_args(false)
+      ->type_name("CODE")
+      ->group("Index");
+  command
       ->add_option("--exact-vectors", flags->exact_vectors,
                    "Where rescore reads vectors: memory (default) or store")
       ->type_name("PLACE")
@@ -56,8 +66,8 @@ bool WantsGraph(const IndexFlags& flags) {
 }
 
 bool AnyGiven(const IndexFlags& flags) {
-  return WantsGraph(flags) || flags.lists != 0 || flags.coarse_dim != 0 || !flags.shells.empty() ||
-         !flags.codec.empty() || !flags.exact_vectors.empty();
+  return WantsGraph(flags) || !flags.codes.empty() || flags.lists != 0 || flags.coarse_dim != 0 ||
+         !flags.shells.empty() || !flags.codec.empty() || !flags.exact_vectors.empty();
 }
 
 absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec base) {
@@ -72,6 +82,15 @@ absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec 
     if (flags.ef_construction != 0) graph->set_ef_construction(flags.ef_construction);
   }
   if (flags.no_lists) base.set_no_lists(true);
+  if (!flags.codes.empty()) base.clear_codes();
+  for (const std::string& name : flags.codes) {
+    const absl::StatusOr<OpqSpec> code = ParseOpqName(name);
+    if (!code.ok()) return UsageError(code.status().message());
+    v1::CodeSpec* spec = base.add_codes();
+    spec->set_dim(code->dim);
+    spec->set_bytes(code->bytes);
+    spec->set_bits(code->bits);
+  }
   if (!flags.codec.empty()) {
     const auto codec = ShellCodecFromName(flags.codec);
     if (!codec.ok()) return codec.status();

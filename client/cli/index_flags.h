@@ -1,5 +1,6 @@
 // The flags that say what a build makes, for every command that can build: --lists --coarse-dim
-// --shells --codec --exact-vectors, --graph --graph-dim --degree --ef-construction --no-lists.
+// --shells --codec --exact-vectors, --code, --graph --graph-dim --degree --ef-construction
+// --no-lists.
 #ifndef NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
 #define NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
 
@@ -22,6 +23,7 @@ struct IndexFlags {
   uint32_t degree = 0;
   uint32_t ef_construction = 0;
   bool no_lists = false;
+  std::vector<std::string> codes;
   std::string codec;          // empty = not given
   std::string exact_vectors;  // likewise
 };

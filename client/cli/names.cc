@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/session.h"
+#include "index/codes/spec.h"
 #include "index/point_id.h"
 
 namespace nestor {
@@ -122,6 +123,10 @@ absl::StatusOr<v1::PointId> IdFromText(absl::string_view text, v1::IdKind kind) 
 std::string ToText(const v1::GraphSpec& graph) {
   return absl::StrCat(graph.dim(), " dims, degree ", graph.degree(), ", ef-construction ",
                       graph.ef_construction());
+}
+
+std::string ToText(const v1::CodeSpec& code) {
+  return OpqName({code.dim(), code.bytes(), code.bits()});
 }
 
 std::string ToText(const v1::PointId& id) {

@@ -33,6 +33,7 @@ std::string ToName(v1::AttributeType value);
 std::string ToName(v1::Index::State value);       // unbuilt building ready
 std::string ToName(v1::Collection::State value);  // loading ready
 std::string ToText(const v1::GraphSpec& graph);   // "384 dims, degree 28, ef-construction 200"
+std::string ToText(const v1::CodeSpec& code);     // "opq256x32b4"
 
 // An id of the collection's kind; a usage error where NUM is not a number in 0..2^64 - 1 or STR is
 // empty or over 256 bytes.

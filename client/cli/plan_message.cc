@@ -1,6 +1,5 @@
 #include "client/cli/plan_message.h"
 
-#include "absl/strings/str_cat.h"
 #include "index/plan.h"
 
 namespace nestor {
@@ -8,10 +7,6 @@ namespace nestor {
 absl::StatusOr<v1::Plan> PlanFromText(absl::string_view text) {
   const absl::StatusOr<Plan> plan = ParsePlan(text);
   if (!plan.ok()) return plan.status();
-  if (plan->code.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("plan '", text, "' scans a code; a server keeps none"));
-  }
   v1::Plan message;
   if (plan->graph.has_value()) {
     v1::Graph* graph = message.mutable_graph();
@@ -22,7 +17,11 @@ absl::StatusOr<v1::Plan> PlanFromText(absl::string_view text) {
     v1::Lists* lists = message.mutable_lists();
     lists->mutable_coarse()->set_dim(plan->coarse.dim);
     lists->mutable_coarse()->set_probes(plan->coarse.probes);
-    lists->mutable_scan()->set_dim(plan->scan.dim);
+    if (plan->code.has_value()) {
+      lists->mutable_scan()->set_code(OpqName(*plan->code));
+    } else {
+      lists->mutable_scan()->set_dim(plan->scan.dim);
+    }
     lists->mutable_scan()->set_keep(plan->scan.keep);
   }
   for (const Plan::Stage& stage : plan->refine) {
@@ -41,6 +40,8 @@ std::string ToText(const v1::Plan& message) {
   } else {
     plan.coarse = {message.lists().coarse().dim(), message.lists().coarse().probes()};
     plan.scan = {message.lists().scan().dim(), message.lists().scan().keep()};
+    // A name that this tool does not know is a newer server's.
+    if (const auto code = ParseOpqName(message.lists().scan().code()); code.ok()) plan.code = *code;
   }
   for (const v1::RefineStage& refine : message.refine()) {
     plan.refine.push_back({refine.dim(), refine.keep()});

@@ -13,7 +13,7 @@
 namespace nestor {
 namespace {
 
-// "512 lists, coarse dim 64, graph (384 dims, ..)".
+// "512 lists, coarse dim 64, graph (384 dims, ..), code opq256x32b4".
 std::string SourcesText(const v1::Index& index) {
   std::string text;
   if (!index.spec().no_lists()) {
@@ -22,6 +22,9 @@ std::string SourcesText(const v1::Index& index) {
   }
   if (index.spec().has_graph()) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", "graph (", ToText(index.spec().graph()), ")");
+  }
+  for (const v1::CodeSpec& code : index.spec().codes()) {
+    absl::StrAppend(&text, ", code ", ToText(code));
   }
   return text;
 }

@@ -64,6 +64,15 @@ std::string GraphText(const v1::IndexSpec& spec) {
                           : "";
 }
 
+// " codes=opq256x32b4,..", or nothing.
+std::string CodesText(const v1::IndexSpec& spec) {
+  std::string text;
+  for (const v1::CodeSpec& code : spec.codes()) {
+    absl::StrAppend(&text, text.empty() ? " codes=" : ",", ToText(code));
+  }
+  return text;
+}
+
 // Scores are exact, and may count towards recall, after an exact search or a rescore.
 bool ScoresAreExact(bool exact, bool has_plan, const v1::Plan& plan) {
   return exact || !has_plan || plan.rescore();
@@ -99,21 +108,23 @@ absl::StatusOr<std::unique_ptr<ServerEngine>> ServerEngine::Connect(Client& clie
   engine->index_ = *std::move(index);
   const v1::Index& built = engine->index_;
   const v1::IndexMemory& memory = built.memory();
-  engine->facts_ = {.name = "nestor",
-                    .index_bytes = {{"first_shell", memory.first_shell()},
-                                    {"later_shells", memory.later_shells()},
-                                    {"norms_scales", memory.norms_scales()},
-                                    {"ids", memory.ids()},
-                                    {"map", memory.map()},
-                                    {"sequences", memory.seqs()},
-                                    {"exact_vectors", memory.exact_vectors()},
-                                    {"model", memory.centroids()},
-                                    {"graph", memory.graph()}},
-                    .index = absl::StrCat("collection ", collection, ": lists=", built.lists(),
-                                          " coarse_dim=", built.spec().coarse_dim(),
-                                          " shells=", absl::StrJoin(built.spec().shells(), ","),
-                                          " codec=", ToName(built.spec().shell_codec()),
-                                          GraphText(built.spec()), " unbuilt=", built.unbuilt())};
+  engine->facts_ = {
+      .name = "nestor",
+      .index_bytes = {{"first_shell", memory.first_shell()},
+                      {"later_shells", memory.later_shells()},
+                      {"norms_scales", memory.norms_scales()},
+                      {"ids", memory.ids()},
+                      {"map", memory.map()},
+                      {"sequences", memory.seqs()},
+                      {"exact_vectors", memory.exact_vectors()},
+                      {"model", memory.centroids()},
+                      {"codes", memory.codes()},
+                      {"graph", memory.graph()}},
+      .index = absl::StrCat("collection ", collection, ": lists=", built.lists(),
+                            " coarse_dim=", built.spec().coarse_dim(),
+                            " shells=", absl::StrJoin(built.spec().shells(), ","),
+                            " codec=", ToName(built.spec().shell_codec()), GraphText(built.spec()),
+                            CodesText(built.spec()), " unbuilt=", built.unbuilt())};
   if (built.spec().has_graph()) {
     const v1::GraphSpec& graph = built.spec().graph();
     engine->facts_.graph = {graph.dim(), graph.degree(), graph.ef_construction()};

@@ -74,6 +74,13 @@ std::string AttributeList(const v1::CollectionSpec& spec) {
   return sorted.empty() ? "none" : absl::StrJoin(sorted, ", ", absl::PairFormatter(":"));
 }
 
+std::string CodeList(const v1::IndexSpec& spec) {
+  if (spec.codes().empty()) return "none";
+  return absl::StrJoin(spec.codes(), ", ", [](std::string* out, const v1::CodeSpec& code) {
+    out->append(ToText(code));
+  });
+}
+
 absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& session) {
   const absl::StatusOr<v1::Collection> collection = client.GetCollection(flags.name);
   if (!collection.ok()) return collection.status();
@@ -102,6 +109,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"shells",
        absl::StrCat(absl::StrJoin(built.shells(), ","), " (", ToName(built.shell_codec()), ")")},
       {"graph", built.has_graph() ? ToText(built.graph()) : "none"},
+      {"codes", CodeList(built)},
       {"exact vectors", ToName(built.exact_vectors())},
       {"memory: first shell", FormatBytes(memory.first_shell())},
       {"memory: later shells", FormatBytes(memory.later_shells())},
@@ -111,8 +119,14 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"memory: seqs", FormatBytes(memory.seqs())},
       {"memory: exact vectors", FormatBytes(memory.exact_vectors())},
       {"memory: centroids", FormatBytes(memory.centroids())},
+      {"memory: codes", FormatBytes(memory.codes())},
       {"memory: graph", FormatBytes(memory.graph())},
   };
+  if (index->codes_size() > 1) {
+    for (const v1::Code& code : index->codes()) {
+      rows.push_back({absl::StrCat("memory: ", ToText(code.spec())), FormatBytes(code.bytes())});
+    }
+  }
   if (built.has_graph()) {
     rows.push_back({"memory: graph codes", FormatBytes(memory.graph_codes())});
     rows.push_back({"memory: graph tails", FormatBytes(memory.graph_tails())});

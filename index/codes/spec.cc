@@ -37,6 +37,14 @@ absl::Status ValidateOpq(const OpqSpec& spec, const VectorSchema& schema) {
   return absl::OkStatus();
 }
 
+std::string CodesText(const std::vector<OpqSpec>& codes) {
+  if (codes.empty()) return "no codes";
+  return absl::StrCat(codes.size() == 1 ? "the code " : "the codes ",
+                      absl::StrJoin(codes, ", ", [](std::string* out, const OpqSpec& code) {
+                        out->append(OpqName(code));
+                      }));
+}
+
 std::string OpqName(const OpqSpec& spec) {
   return absl::StrCat("opq", spec.dim, "x", spec.bytes, "b", spec.bits);
 }

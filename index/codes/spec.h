@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -34,6 +35,9 @@ struct OpqSpec {
 absl::Status ValidateOpq(const OpqSpec& spec);
 // Also: dim not in the nesting.
 absl::Status ValidateOpq(const OpqSpec& spec, const VectorSchema& schema);
+
+// "no codes", "the code opq256x32b4", "the codes opq256x32b4, opq64x16b8".
+std::string CodesText(const std::vector<OpqSpec>& codes);
 
 // opq<dim>x<bytes>b<bits>
 std::string OpqName(const OpqSpec& spec);

@@ -11,6 +11,7 @@
 #include "index/base/crash_point.h"
 #include "index/build.h"
 #include "server/engine/clock.h"
+#include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
@@ -216,6 +217,7 @@ absl::Status Build::Commit() {
       next_, [&](const Writer::Changes& changes, Batch* batch) -> absl::Status {
         if (absl::Status status = Replay(changes, batch); !status.ok()) return status;
         batch->Put(Family::kModels, ModelKey(task_.uid, task_.generation), model);
+        PutCodes(task_.uid, task_.generation, next_->index->codes(), batch);
         batch->Put(Family::kMeta, GenerationKey(task_.uid), EncodeGeneration(record));
         for (Family family : {Family::kPostings, Family::kModels, Family::kGraphs}) {
           batch->DeleteRange(family, UidBegin(task_.uid),

@@ -12,6 +12,7 @@
 #include "index/base/crash_point.h"
 #include "index/base/mutex.h"
 #include "index/model.h"
+#include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
 #include "server/engine/stored_points.h"
 #include "server/storage/keys.h"
@@ -27,11 +28,12 @@ const std::byte* Bytes(absl::string_view text) {
   return reinterpret_cast<const std::byte*>(text.data());
 }
 
-// One list and no graph: what is not built yet takes writes as fast as it can.
+// One list, no graph and no codes: what is not built yet takes writes as fast as it can.
 IndexSpec SpecBeforeBuild(const CollectionSpec& spec) {
   IndexSpec wanted = spec.index;
   wanted.graph.reset();
   wanted.no_lists = false;
+  wanted.codes.clear();
   return ResolveSpec(wanted, spec.schema, 0);
 }
 
@@ -97,6 +99,7 @@ absl::Status Loader::ReadGeneration() {
   absl::StatusOr<std::optional<std::string>> value =
       store_->Get(Family::kMeta, GenerationKey(uid_));
   if (!value.ok()) return value.status();
+  std::vector<std::shared_ptr<const Code>> codes;
   if (!value->has_value()) {
     record_.spec = SpecBeforeBuild(spec_);
     model_ = Model::Untrained();
@@ -118,11 +121,17 @@ absl::Status Loader::ReadGeneration() {
       return absl::DataLossError(
           absl::StrCat("generation ", record_.generation, ": ", status.message()));
     }
+    absl::StatusOr<std::vector<std::shared_ptr<const Code>>> stored = ReadCodes(
+        *store_, uid_, record_.generation, spec_.schema.metric, record_.spec.codes, model_->lists);
+    if (!stored.ok()) return stored.status();
+    codes = *std::move(stored);
   }
   record_.spec.exact_vectors = spec_.index.exact_vectors;
-  loaded_.generation = std::make_shared<Generation>(
-      record_, IvfIndex::Create(spec_.schema, record_.spec, spec_.id_kind, std::move(model_)),
-      spec_.id_kind);
+  loaded_.generation =
+      std::make_shared<Generation>(record_,
+                                   IvfIndex::Create(spec_.schema, record_.spec, spec_.id_kind,
+                                                    std::move(model_), std::move(codes)),
+                                   spec_.id_kind);
   index_ = loaded_.generation->index.get();
   ids_ = &loaded_.generation->ids;
   return absl::OkStatus();

@@ -42,6 +42,7 @@ void FillLimits(const Backend& backend, v1::Limits* limits) {
   limits->set_search_threads(backend.searches.threads());
   limits->set_max_queued_searches(static_cast<uint32_t>(backend.searches.max_queued()));
   limits->set_max_ef(kMaxEf);
+  limits->set_max_codes(kMaxCodes);
 }
 
 }  // namespace

@@ -89,7 +89,8 @@ absl::Status BatchSearchCall::Prepare() {
 
 void BatchSearchCall::Work(Share* share) {
   share->yielded = false;
-  absl::Status status = view_->SearchMany(search_, share, &SearchMemory::OfThread().scratch);
+  absl::Status status =
+      NotBuilt(view_->SearchMany(search_, share, &SearchMemory::OfThread().scratch));
   if (absl::IsInvalidArgument(status)) {
     status = AtField(absl::StrCat("queries (number ", share->last, ")"), status);
   }

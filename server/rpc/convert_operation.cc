@@ -61,6 +61,12 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   memory->set_seqs(info.memory.sequences);
   memory->set_exact_vectors(info.memory.exact_vectors);
   memory->set_centroids(info.memory.model);
+  memory->set_codes(info.memory.codes);
+  for (size_t c = 0; c < info.spec.codes.size(); ++c) {
+    v1::Code* code = out->add_codes();
+    FromCodeSpec(info.spec.codes[c], code->mutable_spec());
+    code->set_bytes(info.memory.code_parts[c]);
+  }
   memory->set_graph(info.memory.graph);
   const GraphMemory& graph = info.memory.graph_parts;
   memory->set_graph_codes(graph.codes);

@@ -126,6 +126,14 @@ v1::AttributeType FromAttributeType(AttributeType type) {
   return static_cast<v1::AttributeType>(type);
 }
 
+OpqSpec ToCodeSpec(const v1::CodeSpec& code) { return {code.dim(), code.bytes(), code.bits()}; }
+
+void FromCodeSpec(const OpqSpec& code, v1::CodeSpec* out) {
+  out->set_dim(code.dim);
+  out->set_bytes(code.bytes);
+  out->set_bits(code.bits);
+}
+
 absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec& defaults) {
   IndexSpec out;
   out.coarse_dim = spec.coarse_dim();
@@ -165,6 +173,7 @@ absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec
     out.graph = {graph.dim(), graph.degree(), graph.ef_construction()};
   }
   out.no_lists = spec.no_lists();
+  for (const v1::CodeSpec& code : spec.codes()) out.codes.push_back(ToCodeSpec(code));
   return out;
 }
 
@@ -181,6 +190,7 @@ void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out) {
     out->mutable_graph()->set_ef_construction(spec.graph->ef_construction);
   }
   out->set_no_lists(spec.no_lists);
+  for (const OpqSpec& code : spec.codes) FromCodeSpec(code, out->add_codes());
 }
 
 absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec) {

@@ -20,6 +20,8 @@ v1::Metric FromMetric(Metric metric);
 v1::AttributeType FromAttributeType(AttributeType type);
 
 // UNSPECIFIED stands for `defaults`' value: those of the spec that is replaced, or IndexSpec's own.
+OpqSpec ToCodeSpec(const v1::CodeSpec& code);
+void FromCodeSpec(const OpqSpec& code, v1::CodeSpec* out);
 absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec& defaults);
 void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out);
 

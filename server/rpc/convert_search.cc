@@ -17,18 +17,32 @@ namespace {
 
 absl::Status ToListStages(const v1::Lists& lists, Plan* out) {
   if (!lists.has_coarse()) return FieldError("lists.coarse", "must be set");
-  if (lists.scan().what_case() != v1::ScanStage::kDim) {
-    return FieldError("lists.scan.dim", "must be set");
-  }
   out->coarse = {lists.coarse().dim(), lists.coarse().probes()};
-  out->scan = {lists.scan().dim(), lists.scan().keep()};
-  return absl::OkStatus();
+  switch (lists.scan().what_case()) {
+    case v1::ScanStage::kDim:
+      out->scan = {lists.scan().dim(), lists.scan().keep()};
+      return absl::OkStatus();
+    case v1::ScanStage::kCode: {
+      const absl::StatusOr<OpqSpec> code = ParseOpqName(lists.scan().code());
+      if (!code.ok()) return FieldError("lists.scan.code", code.status().message());
+      out->scan = {code->dim, lists.scan().keep()};
+      out->code = *code;
+      return absl::OkStatus();
+    }
+    case v1::ScanStage::WHAT_NOT_SET:
+      break;
+  }
+  return FieldError("lists.scan.what", "dim or code must be set");
 }
 
 void FromListStages(const Plan& plan, v1::Lists* out) {
   out->mutable_coarse()->set_dim(plan.coarse.dim);
   out->mutable_coarse()->set_probes(plan.coarse.probes);
-  out->mutable_scan()->set_dim(plan.scan.dim);
+  if (plan.code.has_value()) {
+    out->mutable_scan()->set_code(OpqName(*plan.code));
+  } else {
+    out->mutable_scan()->set_dim(plan.scan.dim);
+  }
   out->mutable_scan()->set_keep(plan.scan.keep);
 }
 
@@ -80,23 +94,25 @@ void FromPlan(const Plan& plan, v1::Plan* out) {
 namespace {
 
 absl::Status CheckBuilt(const Plan& plan, const IndexSpec& built) {
+  const auto needs = [&](absl::string_view what) {
+    return NotBuilt(
+        absl::FailedPreconditionError(absl::StrCat("plan ", FormatPlan(plan), " needs ", what)));
+  };
   if (!plan.graph.has_value()) {
-    if (!built.no_lists) return absl::OkStatus();
-    return WithReason("PLAN_NOT_BUILT",
-                      absl::FailedPreconditionError(absl::StrCat(
-                          "plan ", FormatPlan(plan), " needs lists; the index has a graph only")));
+    return built.no_lists ? needs("lists; the index has a graph only") : absl::OkStatus();
   }
-  if (!built.graph.has_value()) {
-    return WithReason("PLAN_NOT_BUILT",
-                      absl::FailedPreconditionError(absl::StrCat(
-                          "plan ", FormatPlan(plan), " needs a graph; the index has none")));
-  }
+  if (!built.graph.has_value()) return needs("a graph; the index has none");
   if (plan.graph->dim == built.graph->dim) return absl::OkStatus();
   return FieldError("graph.dim", absl::StrCat(plan.graph->dim, " is not the dim of the graph, ",
                                               built.graph->dim));
 }
 
 }  // namespace
+
+absl::Status NotBuilt(absl::Status status) {
+  return absl::IsFailedPrecondition(status) ? WithReason("PLAN_NOT_BUILT", std::move(status))
+                                            : status;
+}
 
 template <typename Request>
 absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema,

@@ -18,6 +18,8 @@ namespace nestor {
 // Shape only: ValidatePlan knows the schema.
 absl::StatusOr<Plan> ToPlan(const v1::Plan& plan);
 void FromPlan(const Plan& plan, v1::Plan* out);
+// Gives a FailedPrecondition of a search its reason: the plan names what is not built.
+absl::Status NotBuilt(absl::Status status);
 // For the log: the plan's text, or "exact=DIM".
 std::string FormatHow(const SearchHow& how);
 

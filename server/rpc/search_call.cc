@@ -70,7 +70,7 @@ absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
   if (!checked.ok()) return AtField("limit", checked);
 
   checked = view.Search(search, &memory.scratch, found);
-  if (!checked.ok()) return AtQuery(request(), checked);
+  if (!checked.ok()) return AtQuery(request(), NotBuilt(checked));
   return FromSearchReply(found, schema.dtype, search.output, choice, reply());
 }
 

@@ -102,6 +102,14 @@ std::string PostingKey(uint32_t uid, uint32_t generation, uint32_t list, uint64_
 
 std::string ModelKey(uint32_t uid, uint32_t generation) { return GenerationBegin(uid, generation); }
 
+std::string CodeKey(uint32_t uid, uint32_t generation, const OpqSpec& code) {
+  std::string key = GenerationBegin(uid, generation);
+  Put(&key, code.dim);
+  Put(&key, code.bytes);
+  Put(&key, code.bits);
+  return key;
+}
+
 std::string GraphHeadKey(uint32_t uid, uint32_t generation) {
   return GenerationBegin(uid, generation);
 }
@@ -155,6 +163,11 @@ absl::StatusOr<uint64_t> ParseOperationKey(absl::string_view key) {
 absl::StatusOr<uint64_t> ParsePointKey(absl::string_view key) {
   if (key.size() != 12) return Malformed("point", key, 12);
   return Get<uint64_t>(key, 4);
+}
+
+absl::StatusOr<OpqSpec> ParseCodeKey(absl::string_view key) {
+  if (key.size() != 20) return Malformed("code", key, 20);
+  return OpqSpec{Get<uint32_t>(key, 8), Get<uint32_t>(key, 12), Get<uint32_t>(key, 16)};
 }
 
 absl::StatusOr<uint32_t> ParseGraphBlockKey(absl::string_view key) {

@@ -13,6 +13,7 @@
 //   points     uid, row u64                                       point
 //   postings   uid, generation u32, list u32, row u64             empty
 //   models     uid, generation u32                                index/model.h
+//              uid, generation u32, code dim, bytes, bits u32     index/stored_code.h
 //   graphs     uid, generation u32                                head: index/graph/stored_graph.h
 //              uid, generation u32, block u32                     block of nodes, likewise
 #ifndef NESTOR_SERVER_STORAGE_KEYS_H_
@@ -23,6 +24,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "index/codes/spec.h"
 #include "index/point_id.h"
 
 namespace nestor {
@@ -59,6 +61,7 @@ std::string IdKey(uint32_t uid, const PointId& id);
 std::string PointKey(uint32_t uid, uint64_t row);
 std::string PostingKey(uint32_t uid, uint32_t generation, uint32_t list, uint64_t row);
 std::string ModelKey(uint32_t uid, uint32_t generation);
+std::string CodeKey(uint32_t uid, uint32_t generation, const OpqSpec& code);
 std::string GraphHeadKey(uint32_t uid, uint32_t generation);
 std::string GraphBlockKey(uint32_t uid, uint32_t generation, uint32_t block);
 
@@ -83,6 +86,7 @@ struct PostingKeyParts {
   uint64_t row = 0;
 };
 absl::StatusOr<PostingKeyParts> ParsePostingKey(absl::string_view key);
+absl::StatusOr<OpqSpec> ParseCodeKey(absl::string_view key);
 absl::StatusOr<uint32_t> ParseGraphBlockKey(absl::string_view key);  // block
 
 }  // namespace nestor

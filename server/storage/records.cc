@@ -33,9 +33,10 @@ std::vector<uint32_t> GetDims(Decoder* in, absl::string_view field) {
 // Flags of a spec, one bit each.
 constexpr uint8_t kWithGraph = 1;
 constexpr uint8_t kNoLists = 2;
+constexpr uint8_t kWithCodes = 4;  // from format 4 on
 
-// coarse_dim, lists, shells, codec, exact_vectors, flags, and with a graph its dim, degree and
-// ef_construction.
+// coarse_dim, lists, shells, codec, exact_vectors, flags; with a graph its dim, degree and
+// ef_construction; with codes their number, and of each dim, bytes and bits.
 void PutSpec(Encoder* out, const IndexSpec& spec) {
   out->Varint(spec.coarse_dim);
   out->Varint(spec.lists);
@@ -43,11 +44,20 @@ void PutSpec(Encoder* out, const IndexSpec& spec) {
   out->Byte(static_cast<uint8_t>(spec.codec));
   out->Byte(static_cast<uint8_t>(spec.exact_vectors));
   out->Byte(static_cast<uint8_t>((spec.graph.has_value() ? kWithGraph : 0) |
-                                 (spec.no_lists ? kNoLists : 0)));
-  if (!spec.graph.has_value()) return;
-  out->Varint(spec.graph->dim);
-  out->Varint(spec.graph->degree);
-  out->Varint(spec.graph->ef_construction);
+                                 (spec.no_lists ? kNoLists : 0) |
+                                 (spec.codes.empty() ? 0 : kWithCodes)));
+  if (spec.graph.has_value()) {
+    out->Varint(spec.graph->dim);
+    out->Varint(spec.graph->degree);
+    out->Varint(spec.graph->ef_construction);
+  }
+  if (spec.codes.empty()) return;
+  out->Varint(spec.codes.size());
+  for (const OpqSpec& code : spec.codes) {
+    out->Varint(code.dim);
+    out->Varint(code.bytes);
+    out->Varint(code.bits);
+  }
 }
 
 IndexSpec GetSpec(Decoder* in) {
@@ -58,13 +68,23 @@ IndexSpec GetSpec(Decoder* in) {
   spec.codec = in->Enum(ShellCodec::kF32, "shell codec");
   spec.exact_vectors = in->Enum(ExactVectors::kStore, "exact_vectors");
   const uint8_t flags = in->Byte();
-  if ((flags & ~(kWithGraph | kNoLists)) != 0) in->Fail(absl::StrCat("has spec flags ", flags));
+  if ((flags & ~(kWithGraph | kNoLists | kWithCodes)) != 0)
+    in->Fail(absl::StrCat("has spec flags ", flags));
   spec.no_lists = (flags & kNoLists) != 0;
   if ((flags & kWithGraph) != 0) {
     spec.graph.emplace();
     spec.graph->dim = in->Varint32("graph dim");
     spec.graph->degree = in->Varint32("graph degree");
     spec.graph->ef_construction = in->Varint32("ef_construction");
+  }
+  if ((flags & kWithCodes) != 0) {
+    spec.codes.resize(in->Count("codes"));
+    if (in->ok() && spec.codes.empty()) in->Fail("has the flag of codes and none");
+    for (OpqSpec& code : spec.codes) {
+      code.dim = in->Varint32("code dim");
+      code.bytes = in->Varint32("code bytes");
+      code.bits = in->Varint32("code bits");
+    }
   }
   return spec;
 }

@@ -18,8 +18,10 @@
 
 namespace nestor {
 
-// Of the whole directory: keys, records, meaning of numbers.
-inline constexpr uint32_t kFormatVersion = 3;
+// Of the whole directory: keys, records, meaning of numbers. 4 added codes to specs and models;
+// what 3 wrote means the same.
+inline constexpr uint32_t kFormatVersion = 4;
+inline constexpr uint32_t kOldestFormatVersion = 3;
 
 std::string EncodeFormatVersion(uint32_t version);
 absl::StatusOr<uint32_t> ParseFormatVersion(absl::string_view bytes);

@@ -122,6 +122,8 @@ absl::Status Store::Rep::CheckFormat() {
     absl::StatusOr<uint32_t> version = ParseFormatVersion(value);
     if (!version.ok()) return version.status();
     if (*version == kFormatVersion) return absl::OkStatus();
+    // From now on it may hold what an older server does not know.
+    if (*version >= kOldestFormatVersion && *version < kFormatVersion) return StoreFormat();
     return absl::FailedPreconditionError(absl::StrCat("data directory ", options_.data_dir,
                                                       " has format version ", *version,
                                                       ", this server reads ", kFormatVersion));
@@ -134,12 +136,18 @@ absl::Status Store::Rep::CheckFormat() {
     return absl::DataLossError(
         absl::StrCat("data directory ", options_.data_dir, " has data but no format version"));
   }
+  Pass(CrashPoint::kFormatAbsent);
+  absl::Status stored = StoreFormat();
+  Pass(CrashPoint::kFormatStored);
+  return stored;
+}
+
+absl::Status Store::Rep::StoreFormat() {
   rocksdb::WriteOptions sync;
   sync.sync = true;
-  Pass(CrashPoint::kFormatAbsent);
-  status = db_->Put(sync, handle(Family::kMeta), FormatKey(), EncodeFormatVersion(kFormatVersion));
-  Pass(CrashPoint::kFormatStored);
-  return ToStatus("cannot write the format version", status);
+  return ToStatus(
+      "cannot write the format version",
+      db_->Put(sync, handle(Family::kMeta), FormatKey(), EncodeFormatVersion(kFormatVersion)));
 }
 
 absl::Status Store::Rep::Close() {

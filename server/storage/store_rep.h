@@ -69,6 +69,7 @@ class Store::Rep {
   absl::Status Lock();
   absl::Status RefuseUnknownFamilies();
   absl::Status CheckFormat();
+  absl::Status StoreFormat();
 };
 
 }  // namespace nestor

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/graph/stored_graph.h"
 #include "index/model.h"
+#include "index/stored_code.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
 #include "server/storage/store_rep.h"
@@ -34,7 +35,7 @@ absl::Status CheckFormat(ReadOnlyDb* db) {
   if (!value.ok()) return value.status();
   const absl::StatusOr<uint32_t> version = ParseFormatVersion(*value);
   if (!version.ok()) return version.status();
-  if (*version == kFormatVersion) return absl::OkStatus();
+  if (*version >= kOldestFormatVersion && *version <= kFormatVersion) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("the data has format version ", *version,
                                                     ", this program reads ", kFormatVersion));
 }
@@ -145,9 +146,31 @@ class Collection {
     if (!bytes.ok()) return bytes.status();
     const absl::StatusOr<std::shared_ptr<const Model>> model = ParseModel(*bytes, spec_.schema);
     if (!model.ok()) return model.status();
-    absl::Status status = ReadPostings(generation, (*model)->lists);
+    absl::Status status = ReadCodes(*record, (*model)->lists);
+    if (status.ok()) status = ReadPostings(generation, (*model)->lists);
     if (status.ok()) status = ReadGraph(generation);
     return status;
+  }
+
+  // Of the generation: every code that it names, and no other.
+  absl::Status ReadCodes(const GenerationRecord& record, uint32_t lists) {
+    std::vector<OpqSpec> missing = record.spec.codes;
+    const std::string first = KeyAfter(ModelKey(uid_, record.generation));
+    absl::Status status =
+        ForEach(db_, Family::kModels, first, GenerationBegin(uid_, record.generation + 1),
+                [&](absl::string_view key, absl::string_view value) -> absl::Status {
+                  const absl::StatusOr<OpqSpec> code = ParseCodeKey(key);
+                  if (!code.ok()) return code.status();
+                  if (std::erase(missing, *code) == 0) {
+                    return absl::DataLossError(absl::StrCat("a code is stored that generation ",
+                                                            record.generation,
+                                                            " does not have: ", OpqName(*code)));
+                  }
+                  return ParseCode(value, spec_.schema.metric, *code, lists).status();
+                });
+    if (!status.ok() || missing.empty()) return status;
+    return absl::DataLossError(absl::StrCat("the code ", OpqName(missing.front()),
+                                            " of generation ", record.generation, " is missing"));
   }
 
   absl::Status ReadPostings(uint32_t generation, uint32_t lists) {

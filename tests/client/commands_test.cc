@@ -170,6 +170,30 @@ TEST_F(CommandsTest, LoadStreamsTheFileAndBuilds) {
   EXPECT_EQ(server_.builds()[0].spec().coarse_dim(), 2u);  // the collection's
 }
 
+TEST_F(CommandsTest, BuildsCodes) {
+  v1::CodeSpec code;
+  code.set_dim(2);
+  code.set_bytes(1);
+  code.set_bits(8);
+  *server_.index.mutable_spec()->add_codes() = code;
+  *server_.index.add_codes()->mutable_spec() = code;
+  server_.index.mutable_memory()->set_codes(7000);
+  const Result result = Run({"build", "c", "--code", "opq2x1b8", "--code", "opq2x1b4"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("coarse dim 2, code opq2x1b8, shells "));
+  ASSERT_EQ(server_.builds().size(), 1u);
+  const v1::IndexSpec spec = server_.builds()[0].spec();
+  ASSERT_EQ(spec.codes_size(), 2);
+  EXPECT_EQ(spec.codes(0).SerializeAsString(), code.SerializeAsString());
+  EXPECT_EQ(spec.codes(1).bits(), 4u);
+  const Result stats = Run({"stats", "c"});
+  EXPECT_THAT(stats.out, HasSubstr("codes                  opq2x1b8\n"));
+  EXPECT_THAT(stats.out, HasSubstr("memory: codes          7.0 kB\n"));
+  const Result bad = Run({"build", "c", "--code", "pq2x1b8"});
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_THAT(bad.err, HasSubstr("opq<dim>x<bytes>b<bits>"));
+}
+
 TEST_F(CommandsTest, BuildsAGraph) {
   v1::IndexSpec* built = server_.index.mutable_spec();
   built->set_no_lists(true);

@@ -8,6 +8,7 @@
 #include "index/codes/quantizer.h"
 #include "index/codes/spec.h"
 #include "index/codes/stored.h"
+#include "index/stored_code.h"
 #include "tests/fuzz/targets.h"
 
 namespace nestor {
@@ -29,7 +30,7 @@ bool FuzzCode(FuzzInput input) {
   if (input.empty()) return false;
   const ExactCopy copy(input.subspan(1));
   const absl::string_view bytes = copy.text();
-  switch (static_cast<uint8_t>(input[0]) % 3) {
+  switch (static_cast<uint8_t>(input[0]) % 4) {
     case 0: {
       const auto quantizer = ParseOpq(bytes);
       if (!quantizer.ok()) {
@@ -50,6 +51,17 @@ bool FuzzCode(FuzzInput input) {
       Require(again.ok() && SerializeOpq(**again) == SerializeOpq(**quantizer),
               "a FAISS file that is written reads the same");
       Use(**quantizer);
+      return true;
+    }
+    case 3: {
+      // Of an index with two lists.
+      const auto code = ParseCode(bytes, Metric::kL2, {.dim = 4, .bytes = 1, .bits = 4}, 2);
+      if (!code.ok()) {
+        Require(absl::IsDataLoss(code.status()), "a damaged code is DATA_LOSS");
+        return false;
+      }
+      Require(SerializeCode(**code) == bytes, "a code comes back");
+      Use((*code)->quantizer());
       return true;
     }
     default: {

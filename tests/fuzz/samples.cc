@@ -13,6 +13,7 @@
 #include "index/codes/faiss_format.h"
 #include "index/codes/stored.h"
 #include "index/graph/stored_graph.h"
+#include "index/stored_code.h"
 #include "nestor/v1/collection.pb.h"
 #include "nestor/v1/index.pb.h"
 #include "nestor/v1/point.pb.h"
@@ -111,6 +112,7 @@ CollectionRecord Collection() {
   record.spec.durability = Durability::kAsync;
   record.spec.index.shells = {256, 768};
   record.spec.index.graph = GraphSpec{384, 28, 120};
+  record.spec.index.codes = {{256, 32, 4}, {64, 8, 8}};
   record.spec.attributes = {{"lang", AttributeType::kString}, {"year", AttributeType::kInt64}};
   record.created_micros = 1'795'000'000'000'000;
   return record;
@@ -163,6 +165,8 @@ void AddCodes(Samples* all) {
   const auto quantizer = OpqQuantizer::Make({4, 1, 4}, rotation, centroids);
   (*all)["code/stored"] = Choose(0) + SerializeOpq(**quantizer);
   (*all)["code/faiss"] = Choose(1) + FormatFaissOpq(**quantizer, Metric::kL2);
+  const Code code(Metric::kL2, *quantizer, {1, 2, 3, 4, -1, -2, -3, -4});
+  (*all)["code/of_two_lists"] = Choose(3) + SerializeCode(code);
   (*all)["code/name"] = Choose(2) + "opq256x32b4";
 }
 
@@ -193,6 +197,7 @@ void AddStored(Samples* all) {
   (*all)["records/point_key"] = Choose(11) + PointKey(3, 99);
   (*all)["records/block_key"] = Choose(12) + GraphBlockKey(3, 2, 5);
   (*all)["records/posting_key"] = Choose(13) + PostingKey(3, 2, 8, 99);
+  (*all)["records/code_key"] = Choose(14) + CodeKey(3, 2, {256, 32, 4});
   (*all)["stored_graph/two_blocks"] = Graph();
   (*all)["adopted_graph/built"] = Choose(0x82) + Choose(63);
   (*all)["adopted_graph/built_and_changed"] = Choose(0x80) + Choose(20) + "\x05\x11\x09\xff";
@@ -236,6 +241,10 @@ v1::CollectionSpec Spec() {
   index->set_shell_codec(v1::SHELL_CODEC_F16);
   index->set_exact_vectors(v1::EXACT_VECTORS_STORE);
   index->mutable_graph()->set_dim(384);
+  v1::CodeSpec* code = index->add_codes();
+  code->set_dim(256);
+  code->set_bytes(32);
+  code->set_bits(4);
   return spec;
 }
 
@@ -385,6 +394,8 @@ void AddSearchRequests(Samples* all) {
   search.mutable_output()->add_attributes("*");
   search.mutable_output()->set_vectors(true);
   (*all)["search_request/lists"] = Choose(0) + Serialize(search);
+  search.mutable_plan()->mutable_lists()->mutable_scan()->set_code("opq4x1b8");
+  (*all)["search_request/code"] = Choose(0) + Serialize(search);
   *search.mutable_plan() = graph;
   (*all)["search_request/graph"] = Choose(0) + Serialize(search);
   search.mutable_id()->set_num(7);

@@ -97,6 +97,14 @@ bool FuzzKey(uint8_t kind, absl::string_view key) {
               "it lies behind its graph's head");
       return true;
     }
+    case 5: {
+      const auto code = ParseCodeKey(key);
+      if (!code.ok()) return false;
+      Require(CodeKey(number(0), number(4), *code) == key, "a code's key comes back");
+      Require(ModelKey(number(0), number(4)) < key && InGeneration(number(0), number(4), key),
+              "it lies behind its generation's model");
+      return true;
+    }
     default: {
       const auto posting = ParsePostingKey(key);
       if (!posting.ok()) return false;
@@ -116,7 +124,7 @@ bool FuzzRecords(FuzzInput input) {
   if (input.empty()) return false;
   const ExactCopy copy(input.subspan(1));
   const absl::string_view bytes = copy.text();
-  switch (const auto kind = static_cast<uint8_t>(static_cast<uint8_t>(input[0]) % 14)) {
+  switch (const auto kind = static_cast<uint8_t>(static_cast<uint8_t>(input[0]) % 15)) {
     case 0:
       return ParsesAndComesBack(bytes, ParseFormatVersion, EncodeFormatVersion);
     case 1:

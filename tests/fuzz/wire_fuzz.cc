@@ -36,6 +36,7 @@ CollectionSpec SpecOf(bool strings) {
                  .dtype = strings ? Dtype::kI8 : Dtype::kF32};
   spec.id_kind = strings ? IdKind::kStr : IdKind::kNum;
   spec.index.graph = GraphSpec{4, 8, 40};
+  spec.index.codes = {{4, 1, 8}};
   spec.attributes = {{"b", AttributeType::kBool},   {"d", AttributeType::kDouble},
                      {"i", AttributeType::kInt64},  {"l", AttributeType::kStringList},
                      {"s", AttributeType::kString}, {"t", AttributeType::kTimestamp}};

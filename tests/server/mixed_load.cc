@@ -32,6 +32,7 @@ IndexSpec LoadShape(uint64_t shape) {
   if (shape % kLoadShapes > 0)
     spec.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 40};
   spec.no_lists = shape % kLoadShapes == 2;
+  if (shape % kLoadShapes == 1) spec.codes = {{.dim = 16, .bytes = 4, .bits = 4}};
   return spec;
 }
 

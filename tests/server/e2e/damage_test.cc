@@ -32,7 +32,7 @@ using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 constexpr uint32_t kSmallDim = 32;
-constexpr uint64_t kSmallPoints = 1500;  // enough for lists and a graph
+constexpr uint64_t kSmallPoints = 1500;  // enough for lists, a graph and a code
 constexpr uint32_t kBigDim = 6000;       // 24,000 bytes: a blob each
 constexpr uint64_t kBigPoints = 30;
 constexpr uint64_t kLogPoints = 40;  // of each that lie in the WAL only
@@ -118,6 +118,7 @@ class DamageTest : public ::testing::Test {
       IndexSpec built;
       built.lists = 8;
       built.graph.emplace();
+      built.codes = {{.dim = kSmallDim, .bytes = 4, .bits = 8}};
       const absl::StatusOr<std::string> build = engine->BuildIndex("small", built);
       ASSERT_TRUE(build.ok()) << build.status();
       while (!IsFinal(engine->GetOperation(*build)->state)) std::this_thread::yield();

@@ -182,6 +182,11 @@ void Oracle::CheckSearch(const Engine& engine) const {
     lists.coarse = {spec_.schema.nesting[0], kMaxProbes};
     lists.scan = {spec_.schema.nesting[0], kMaxLimit};
   }
+  for (const OpqSpec& code : index.codes) {
+    Plan& codes = plans.emplace_back(plans[0]);
+    codes.scan.dim = code.dim;
+    codes.code = code;
+  }
   if (index.graph.has_value()) {
     plans.emplace_back().graph = {.dim = index.graph->dim, .ef = kMaxEf};
   }

@@ -23,7 +23,8 @@ CollectionSpec FullSpec() {
                 .codec = ShellCodec::kF16,
                 .exact_vectors = ExactVectors::kStore,
                 .graph = GraphSpec{64, 16, 100},
-                .no_lists = true};
+                .no_lists = true,
+                .codes = {{64, 16, 4}, {128, 16, 8}}};
   spec.attributes = {{"pages", AttributeType::kInt64}, {"title", AttributeType::kString}};
   return spec;
 }

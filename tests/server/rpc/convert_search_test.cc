@@ -18,6 +18,7 @@ const IndexSpec kBuilt;
 
 TEST(ConvertSearchTest, PlansSurviveTheRoundTrip) {
   for (const char* text : {"coarse=2:3,scan=4:100", "coarse=8:65536,scan=2:50,rescore",
+                           "coarse=2:3,scan=opq4x2b4:100,refine=2:50",
                            "coarse=2:1,scan=2:90,refine=4:50,refine=8:20,rescore", "graph=8:200",
                            "graph=8:200:0.18,refine=8:20,rescore"}) {
     const auto plan = ParsePlan(text);
@@ -38,8 +39,12 @@ TEST(ConvertSearchTest, IncompletePlansAreRefused) {
   EXPECT_THAT(ToPlan(plan),
               StatusIs(absl::StatusCode::kInvalidArgument, "lists.coarse: must be set"));
   plan.mutable_lists()->mutable_coarse();
+  EXPECT_THAT(ToPlan(plan), StatusIs(absl::StatusCode::kInvalidArgument,
+                                     "lists.scan.what: dim or code must be set"));
+  plan.mutable_lists()->mutable_scan()->set_code("pq4x2b4");
   EXPECT_THAT(ToPlan(plan),
-              StatusIs(absl::StatusCode::kInvalidArgument, "lists.scan.dim: must be set"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::AllOf(HasSubstr("lists.scan.code: "), HasSubstr("'pq4x2b4'"))));
   plan.mutable_lists()->mutable_scan()->set_dim(2);
   for (int i = 0; i < 17; ++i) plan.add_refine();
   EXPECT_THAT(ToPlan(plan), StatusIs(absl::StatusCode::kInvalidArgument,
@@ -81,6 +86,10 @@ TEST(ConvertSearchTest, PlansMustBeBuilt) {
   EXPECT_THAT(how("coarse=2:3,scan=4:20", graph),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        "plan coarse=2:3,scan=4:20 needs lists; the index has a graph only"));
+  // Whether a code is there is known when it is searched.
+  EXPECT_THAT(how("coarse=2:3,scan=opq8x2b4:20", both), IsOk());
+  EXPECT_THAT(how("coarse=2:3,scan=opq8x3b4:20", both),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("must divide its dim 8")));
   EXPECT_THAT(how("graph=8:20:0.1", IndexSpec()),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        "plan graph=8:20:0.1 needs a graph; the index has none"));

@@ -40,6 +40,8 @@ TEST(KeysTest, RangesHoldExactlyTheirKeys) {
     }
   }
   EXPECT_GE(ModelKey(1, 7), GenerationBegin(1, 7));
+  EXPECT_GT(CodeKey(1, 7, {0, 0, 0}), ModelKey(1, 7));
+  EXPECT_LT(CodeKey(1, 7, {~0u, ~0u, ~0u}), GenerationBegin(1, 8));
   EXPECT_LT(PostingKey(1, 7, 0xffffffffu, ~uint64_t{0}), GenerationBegin(1, 8));
   EXPECT_GE(OperationKey(0), OperationsBegin());
   EXPECT_LT(OperationKey(~uint64_t{0}), OperationsEnd());
@@ -52,6 +54,9 @@ TEST(KeysTest, RangesHoldExactlyTheirKeys) {
 TEST(KeysTest, ParseReturnsTheParts) {
   EXPECT_EQ(*ParsePointKey(PointKey(3, 77)), 77u);
   EXPECT_EQ(*ParseOperationKey(OperationKey(12)), 12u);
+  const OpqSpec code{.dim = 256, .bytes = 32, .bits = 4};
+  EXPECT_EQ(*ParseCodeKey(CodeKey(3, 4, code)), code);
+  EXPECT_FALSE(ParseCodeKey(ModelKey(3, 4)).ok());
   const PostingKeyParts posting = *ParsePostingKey(PostingKey(3, 4, 5, 6));
   EXPECT_EQ(posting.generation, 4u);
   EXPECT_EQ(posting.list, 5u);

@@ -22,6 +22,7 @@ CollectionSpec SomeCollection() {
   spec.durability = Durability::kAsync;
   spec.index = {
       128, 1024, {64, 768}, ShellCodec::kF16, ExactVectors::kStore, GraphSpec{384, 28, 200}, true};
+  spec.index.codes = {{64, 8, 4}, {768, 96, 8}};
   spec.attributes = {{"lang", AttributeType::kString}, {"year", AttributeType::kInt64}};
   return spec;
 }
@@ -59,6 +60,7 @@ TEST(RecordsTest, RoundTrip) {
   IndexSpec lists_only = SomeCollection().index;
   lists_only.graph.reset();
   lists_only.no_lists = false;
+  lists_only.codes.clear();
   const GenerationRecord no_graph{9, lists_only, 123456, 5};
   EXPECT_EQ(*ParseGeneration(EncodeGeneration(no_graph)), no_graph);
   for (uint64_t row : {uint64_t{0}, uint64_t{127}, uint64_t{128}, ~uint64_t{0}}) {
@@ -119,10 +121,15 @@ TEST(RecordsTest, MalformedPoints) {
 TEST(RecordsTest, MalformedOthers) {
   // Generation 1, coarse dim 2, 3 lists, no shells, int8, in memory, unknown flags.
   EXPECT_THAT(
+      std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x08\x00\x00", 10))
+                      .status()
+                      .message()),
+      HasSubstr("spec flags 8"));
+  EXPECT_THAT(
       std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x04\x00\x00", 10))
                       .status()
                       .message()),
-      HasSubstr("spec flags 4"));
+      HasSubstr("has the flag of codes and none"));
   EXPECT_THAT(std::string(ParseState("\x04\x01" + std::string(1, '\0')).status().message()),
               HasSubstr("next row 0"));
   EXPECT_THAT(std::string(ParseAttributes("\x7f").status().message()), HasSubstr("127 attributes"));

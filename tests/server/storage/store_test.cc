@@ -168,6 +168,22 @@ TEST_F(StoreTest, UnknownFormatVersionIsRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("reads ", kFormatVersion)));
 }
 
+TEST_F(StoreTest, AnOlderFormatThatMeansTheSameIsReadAndRaised) {
+  std::unique_ptr<Store> store = OpenOrDie(options_);
+  ASSERT_TRUE(
+      Put(store.get(), Family::kMeta, FormatKey(), EncodeFormatVersion(kOldestFormatVersion)).ok());
+  ASSERT_TRUE(Put(store.get(), Family::kIds, IdKey(1, uint64_t{5}), "row").ok());
+  store.reset();
+  store = OpenOrDie(options_);
+  EXPECT_EQ(**store->Get(Family::kIds, IdKey(1, uint64_t{5})), "row");
+  EXPECT_EQ(*ParseFormatVersion(**store->Get(Family::kMeta, FormatKey())), kFormatVersion);
+  ASSERT_TRUE(
+      Put(store.get(), Family::kMeta, FormatKey(), EncodeFormatVersion(kOldestFormatVersion - 1))
+          .ok());
+  store.reset();
+  EXPECT_EQ(Store::Open(options_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(StoreTest, LaterFormatWithMoreFamiliesIsRefusedByItsVersion) {
   std::unique_ptr<Store> store = OpenOrDie(options_);
   ASSERT_TRUE(

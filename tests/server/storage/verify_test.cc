@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "index/model.h"
 #include "server/storage/check_logs.h"
 #include "server/storage/records.h"
 #include "tests/server/temp_dir.h"
@@ -197,6 +198,18 @@ TEST_F(VerifyTest, RecordsThatDoNotFitEachOther) {
          batch->Put(Family::kMeta, GenerationKey(1), EncodeGeneration({.generation = 7}));
        },
        "generation"},
+      {[](Batch* batch) {
+         batch->Put(Family::kMeta, GenerationKey(1),
+                    EncodeGeneration({.generation = 7, .spec = {.codes = {{kDim, 1, 4}}}}));
+         batch->Put(Family::kModels, ModelKey(1, 7), SerializeModel(Model()));
+       },
+       "the code opq4x1b4 of generation 7 is missing"},
+      {[](Batch* batch) {
+         batch->Put(Family::kMeta, GenerationKey(1), EncodeGeneration({.generation = 7}));
+         batch->Put(Family::kModels, ModelKey(1, 7), SerializeModel(Model()));
+         batch->Put(Family::kModels, CodeKey(1, 7, {kDim, 1, 4}), "");
+       },
+       "a code is stored that generation 7 does not have: opq4x1b4"},
       {[](Batch* batch) { batch->Delete(Family::kMeta, FormatKey()); }, "format version"},
   };
   for (const Case& c : kCases) {
