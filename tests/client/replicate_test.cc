@@ -201,6 +201,13 @@ TEST(Csv, HasALineARunAndNothingWhereNothingApplies) {
                              "0.5000,0.5000,,,,,,0.5000,0.5000\n"));
 }
 
+TEST(Csv, LeavesOutCountsThatNobodyMade) {
+  const Trial run{
+      .encoder = "mrl", .method = Method::kGraphOpq, .plan = "hnsw32", .rows = 9, .k = 1};
+  EXPECT_THAT(CsvOf(std::vector<Trial>{run}),
+              HasSubstr("\nmrl,cosine,1,HNSW+OPQ,,,,,,,,\"hnsw32\",1,9,,,0.0000,0.0000,1,0,0.0,,"));
+}
+
 TEST(Plot, TicksArePlain) {
   EXPECT_THAT(Ticks(0, 10, 5), ElementsAre(0, 2, 4, 6, 8, 10));
   EXPECT_THAT(Ticks(0.31, 0.52, 4), ElementsAre(DoubleNear(0.4, 1e-9), DoubleNear(0.5, 1e-9)));

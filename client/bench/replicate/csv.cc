@@ -37,8 +37,13 @@ std::string CsvOf(std::span<const Trial> runs) {
                     OrNothing(run.lists), ",", OrNothing(run.probes), ",",
                     OrNothing(run.code_bytes), ",", OrNothing(run.keep), ",", run.rerank, ",",
                     Quoted(run.plan), ",", run.k, ",", run.rows);
-    absl::StrAppendFormat(&text, ",%.1f,%.0f,%.4f,%.4f,1,%d,%.1f", run.rows_scanned,
-                          run.multiply_adds, run.p50_ms, run.p99_ms, run.memory_bytes,
+    // FAISS's graph does not count.
+    if (run.multiply_adds > 0) {
+      absl::StrAppendFormat(&text, ",%.1f,%.0f", run.rows_scanned, run.multiply_adds);
+    } else {
+      text += ",,";
+    }
+    absl::StrAppendFormat(&text, ",%.4f,%.4f,1,%d,%.1f", run.p50_ms, run.p99_ms, run.memory_bytes,
                           run.vector_reads);
     for (const Measure measure : kReported) AppendMean(run.scores, measure, Half::kOdd, &text);
     for (const Measure measure : kSelected) AppendMean(run.scores, measure, Half::kEven, &text);
