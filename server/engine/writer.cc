@@ -215,7 +215,9 @@ absl::StatusOr<bool> Writer::Sweep() {
   }
   IvfIndex& index = *generation_->index;
   index.FreeLists(snapshots_->Oldest());
-  const bool more = index.RewriteLists(kRewrittenRows, snapshots_->Retire());
+  // Who pins beside the rewriting may still find what was there, so the ticket ends behind it.
+  const bool more = index.RewriteLists(kRewrittenRows, snapshots_->Peek().ticket);
+  snapshots_->Retire();
   return more || purged == kPurgePerGroup;
 }
 
