@@ -75,7 +75,7 @@ absl::Status Graph::LinkAll(int threads, const std::function<bool(double)>& prog
   LinkNewNodes(threads, &stop, progress);
   if (stop) return absl::CancelledError("the build was cancelled");
   Writing writing(nodes_, space_);
-  Mend(&writing);
+  Mend({}, {}, &writing);
   MutexLock lock(&mutex_);
   for (uint32_t node = 0; node < n; node += StoredGraph::kBlockNodes) MarkChanged(node);
   return absl::OkStatus();

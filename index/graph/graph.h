@@ -132,11 +132,12 @@ class Graph {
   // Chooses the node's links anew among `candidates` (any order, repeats allowed); links to its
   // children stay.
   void Relink(uint32_t node, std::vector<uint32_t>* candidates, Writing* writing);
-  // Walks the graph from the entries, makes whoever leads to a node first its parent, and links the
-  // live nodes that cannot be reached. Holds the lock for short whiles.
-  void Mend(Writing* writing);
-  // Gives the node a parent and returns it, or makes it an entry.
-  uint32_t MendOne(uint32_t node, Writing* writing);
+  // Walks the graph from the entries, past the nodes that are `out`, makes whoever leads to a node
+  // first its parent, and links the live nodes that cannot be reached so. Holds the lock for short
+  // whiles. False where `go_on` said no: the graph is whole, if `out` is not taken out.
+  bool Mend(const std::vector<uint8_t>& out, const std::function<bool()>& go_on, Writing* writing);
+  // Gives the node a parent among those reached and returns it, or makes it an entry.
+  uint32_t MendOne(uint32_t node, const std::vector<uint8_t>& reached, Writing* writing);
   void MarkChanged(uint32_t node);
 
   uint32_t ParentOf(uint32_t node) const { return parents_[node].load(std::memory_order_relaxed); }

@@ -14,6 +14,11 @@ namespace {
 // Nodes looked at while the lock is held.
 constexpr uint32_t kNodesAtATime = 64;
 
+// Of NodesToTakeOut; nodes that were added since stay.
+bool IsOut(const std::vector<uint8_t>& out, uint32_t node) {
+  return node < out.size() && out[node] != 0;
+}
+
 }  // namespace
 
 void Graph::Relink(uint32_t node, std::vector<uint32_t>* candidates, Writing* writing) {
@@ -63,7 +68,7 @@ std::vector<uint8_t> Graph::NodesToTakeOut(uint64_t* count) {
 }
 
 void Graph::RelinkAround(uint32_t node, const std::vector<uint8_t>& out, Writing* writing) {
-  const auto is_out = [&](uint32_t n) { return n < out.size() && out[n] != 0; };
+  const auto is_out = [&](uint32_t n) { return IsOut(out, n); };
   std::vector<uint32_t>& links = writing->links;
   ReadLinks(node, &links);
   if (std::none_of(links.begin(), links.end(), is_out)) return;
@@ -88,6 +93,9 @@ absl::StatusOr<uint64_t> Graph::Repair(const std::function<bool()>& go_on) {
   const std::vector<uint8_t> out = NodesToTakeOut(&count);
   if (count == 0) return 0;
   Writing writing(nodes_, space_);
+  // First every node gets a way that does not lead through those that go: so no search misses what
+  // lay behind them, however long this takes.
+  if (!Mend(out, go_on, &writing)) return absl::CancelledError("the repair was stopped");
   // Nodes that are added from here on link to live ones only.
   for (uint32_t first = 0; first < out.size(); first += kNodesAtATime) {
     if (go_on && !go_on()) return absl::CancelledError("the repair was stopped");
@@ -98,7 +106,6 @@ absl::StatusOr<uint64_t> Graph::Repair(const std::function<bool()>& go_on) {
     }
   }
   Retire(out);
-  Mend(&writing);
   return count;
 }
 
@@ -108,16 +115,9 @@ void Graph::Retire(const std::vector<uint8_t>& out) {
   std::vector<uint32_t> kept;
   for (uint32_t i = 0; i < entries().count(); ++i) {
     const uint32_t node = entries().node(i);
-    if (node >= out.size() || out[node] == 0) kept.push_back(node);
+    if (!IsOut(out, node)) kept.push_back(node);
   }
-  if (kept.size() < entries().count()) {
-    if (kept.empty()) {
-      for (uint32_t node = 0; node < nodes_.limit() && kept.empty(); ++node) {
-        if (InUse(node) && (node >= out.size() || out[node] == 0)) kept.push_back(node);
-      }
-    }
-    ReplaceEntries(kept);
-  }
+  if (kept.size() < entries().count()) ReplaceEntries(kept);
   for (uint32_t node = 0; node < out.size(); ++node) {
     if (out[node] == 0) continue;
     nodes_.tail(node).state.store(NodeTail::kFree, std::memory_order_release);
@@ -129,7 +129,8 @@ void Graph::Retire(const std::vector<uint8_t>& out) {
   }
 }
 
-void Graph::Mend(Writing* writing) {
+bool Graph::Mend(const std::vector<uint8_t>& out, const std::function<bool()>& go_on,
+                 Writing* writing) {
   std::vector<uint8_t> reached(nodes_.limit(), 0);
   std::deque<uint32_t> queue;
   std::vector<uint32_t> links;
@@ -142,38 +143,52 @@ void Graph::Mend(Writing* writing) {
   };
   const auto spread = [&] {
     while (!queue.empty()) {
+      if (go_on && !go_on()) return false;
       MutexLock lock(&mutex_);
       for (uint32_t i = 0; i < kNodesAtATime && !queue.empty(); ++i) {
         const uint32_t node = queue.front();
         queue.pop_front();
         ReadLinks(node, &links);
-        for (const uint32_t link : links) reach(link, node);
+        for (const uint32_t link : links) {
+          if (!IsOut(out, link)) reach(link, node);
+        }
       }
     }
+    return true;
   };
   {
     MutexLock lock(&mutex_);
-    for (uint32_t i = 0; i < entries().count(); ++i) reach(entries().node(i), kNoNode);
+    for (uint32_t i = 0; i < entries().count(); ++i) {
+      if (!IsOut(out, entries().node(i))) reach(entries().node(i), kNoNode);
+    }
+    // All entries go: any other node will do.
+    for (uint32_t node = 0; node < nodes_.limit() && queue.empty(); ++node) {
+      if (!InUse(node) || IsOut(out, node)) continue;
+      AddEntry(node);
+      reach(node, kNoNode);
+    }
   }
-  spread();
+  if (!spread()) return false;
   for (uint32_t node = 0; node < reached.size(); ++node) {
     if (reached[node] != 0) continue;
     {
       MutexLock lock(&mutex_);
       if (!Alive(node)) continue;
-      reach(node, MendOne(node, writing));
+      reach(node, MendOne(node, reached, writing));
     }
-    spread();
+    if (!spread()) return false;
   }
+  return true;
 }
 
 void Graph::EnsureReachable() {
   Writing writing(nodes_, space_);
-  Mend(&writing);
+  Mend({}, {}, &writing);
 }
 
-uint32_t Graph::MendOne(uint32_t node, Writing* writing) {
-  // A search meets only what can be reached: the nearest of that with a link to give.
+uint32_t Graph::MendOne(uint32_t node, const std::vector<uint8_t>& reached, Writing* writing) {
+  // The nearest that can be reached and has a link to give. A search may meet others, by way of
+  // nodes that are to be taken out.
   const GraphQuery query{.point = space_.FromNode(nodes_, node), .ef = spec_.ef_construction};
   GraphSearch(nodes_, entries(), nullptr, query, &writing->scratch).Run();
   mended_.fetch_add(1, std::memory_order_relaxed);
@@ -182,7 +197,7 @@ uint32_t Graph::MendOne(uint32_t node, Writing* writing) {
   uint32_t nearest = kNoNode;
   for (size_t i = 0; i < pool.size(); ++i) {
     const uint32_t near = pool.node(i);
-    if (!pool.visible(i) || near == node) continue;
+    if (!pool.visible(i) || near >= reached.size() || reached[near] == 0) continue;
     if (nearest == kNoNode) nearest = near;
     LinkBack(near, {pool.distance(i), node}, /*must=*/true, writing);
     if (ParentOf(node) == kNoNode) continue;

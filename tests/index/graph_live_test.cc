@@ -341,6 +341,27 @@ TEST(GraphLiveTest, ARepairThatIsStoppedLeavesTheGraphWhole) {
   ExpectExactAnswers(*index, queries, GraphPlan(*index, 1000), 1000, 2);
 }
 
+TEST(GraphLiveTest, EveryRowIsInReachInTheMidstOfARepair) {
+  for (Metric metric : kMetrics) {
+    const Matrix base = MakeMatrix(SchemaOf(metric), 1500, 1);
+    const Matrix query = QueriesNear(base, 1, 2);
+    const auto index = BuildOrDie(base, GraphOnly());
+    for (uint32_t i = 0; i < 1200; ++i) index->MarkDead(i, 2);
+    index->graph()->SetOldest(2);
+    const uint64_t mended = index->graph()->mended();
+    int looks = 0;
+    const auto done = index->graph()->Repair([&] {
+      ++looks;
+      ExpectExactAnswers(*index, query, GraphPlan(*index, 1500), 1000, 2);
+      return !testing::Test::HasFailure();
+    });
+    EXPECT_EQ(*done, 1200u);
+    EXPECT_GT(index->graph()->mended(), mended) << "there were no others";
+    EXPECT_GE(looks, 1500 / 64);
+    ExpectExactAnswers(*index, query, GraphPlan(*index, 1500), 1000, 2);
+  }
+}
+
 TEST(GraphLiveTest, EveryRowMayDieAndOthersCome) {
   for (Metric metric : kMetrics) {
     const Matrix base = MakeMatrix(SchemaOf(metric), 300, 1);
