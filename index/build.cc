@@ -6,11 +6,11 @@
 #include <thread>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
 #include "index/code.h"
-#include "index/codes/train_opq.h"
 #include "index/reach.h"
+#include "index/sample.h"
 #include "index/train.h"
+#include "index/train_code.h"
 
 namespace nestor {
 namespace {
@@ -65,7 +65,7 @@ class Builder {
     }
     std::vector<std::shared_ptr<const Code>> codes;
     for (size_t c = 0; c < spec_.codes.size(); ++c) {
-      absl::StatusOr<std::shared_ptr<const Code>> code = TrainCode(c, *model);
+      absl::StatusOr<std::shared_ptr<const Code>> code = TrainCodeOf(c, *model);
       if (!code.ok()) return code.status();
       codes.push_back(*std::move(code));
     }
@@ -102,36 +102,15 @@ class Builder {
     return absl::OkStatus();
   }
 
-  // Decodes an evenly spread sample of `wanted` rows, at most all, in pieces, so that a source on
-  // disk reads runs of rows. `take` hears of each piece in decoded_: its first row and how many
-  // they are.
-  absl::Status ReadSample(uint64_t wanted, const char* phase, double fraction,
-                          absl::FunctionRef<void(uint64_t first, uint64_t n)> take) {
-    constexpr uint64_t kPiece = 16;
-    const uint64_t rows = source_.size();
-    const uint64_t pieces = (wanted + kPiece - 1) / kPiece;
-    for (uint64_t p = 0; p < pieces; ++p) {
-      if (p % 256 == 0 && !Report(phase, fraction)) return Cancelled();
-      // All rows: each of them once.
-      const uint64_t first = wanted >= rows ? p * kPiece
-                                            : static_cast<uint64_t>(static_cast<double>(p) /
-                                                                    static_cast<double>(pieces) *
-                                                                    static_cast<double>(rows));
-      const uint64_t n = std::min(kPiece, rows - first);
-      if (absl::Status s = Read(first, n); !s.ok()) return s;
-      take(first, n);
-    }
-    return absl::OkStatus();
-  }
-
   absl::Status Train(Model* model) {
     std::vector<float> sample;
     const uint64_t wanted = std::min(source_.size(), spec_.lists * kTrainRowsPerList);
     sample.reserve(wanted * spec_.coarse_dim);
-    const absl::Status sampled =
-        ReadSample(wanted, "train", 0, [&](uint64_t /*first*/, uint64_t n) {
+    const absl::Status sampled = ReadSample(
+        source_, schema_, wanted, [this] { return Report("train", 0); },
+        [&](uint64_t /*first*/, uint64_t n, const float* values) {
           sample.resize(sample.size() + n * spec_.coarse_dim);
-          TakePrefixes(schema_, decoded_.data(), n, spec_.coarse_dim,
+          TakePrefixes(schema_, values, n, spec_.coarse_dim,
                        sample.data() + sample.size() - n * spec_.coarse_dim);
         });
     if (!sampled.ok()) return sampled;
@@ -189,73 +168,18 @@ class Builder {
     return absl::OkStatus();
   }
 
-  // The means of the lists' rows as the code sees them. Prefixes of the model's means are those
-  // but under COSINE, where each prefix is renormalised. `done`: the fraction of the build.
-  absl::StatusOr<std::vector<float>> CodeMeans(const OpqSpec& code, const Model& model,
-                                               double done) {
-    std::vector<float> means(size_t{model.lists} * code.dim);
-    for (uint32_t l = 0; l < model.lists; ++l) {
-      std::copy_n(model.means.data() + size_t{l} * schema_.dim, code.dim,
-                  means.data() + size_t{l} * code.dim);
-    }
-    if (schema_.metric != Metric::kCosine) return means;
-    std::vector<double> sums(means.size(), 0.0);
-    std::vector<uint64_t> counts(model.lists, 0);
-    std::vector<float> row(code.dim);
-    for (uint64_t i = 0; i < source_.size(); i += kChunkRows) {
-      if (!Report("train codes", done)) return Cancelled();
-      const uint64_t n = std::min(kChunkRows, source_.size() - i);
-      if (absl::Status s = Read(i, n); !s.ok()) return s;
-      for (uint64_t j = 0; j < n; ++j) {
-        PrepareRow(schema_.metric, decoded_.data() + j * schema_.dim, code.dim, nullptr,
-                   row.data());
-        double* sum = sums.data() + size_t{assigned_[i + j]} * code.dim;
-        for (uint32_t d = 0; d < code.dim; ++d) sum[d] += row[d];
-        ++counts[assigned_[i + j]];
-      }
-    }
-    for (size_t i = 0; i < means.size(); ++i) {
-      const uint64_t count = counts[i / code.dim];
-      if (count != 0) means[i] = static_cast<float>(sums[i] / static_cast<double>(count));
-    }
-    return means;
-  }
-
-  absl::StatusOr<std::shared_ptr<const Code>> TrainCode(size_t c, const Model& model) {
-    const OpqSpec& spec = spec_.codes[c];
-    const auto fraction = [&](double of_this) {
-      return kAssigned + (kCodesTrained - kAssigned) * (static_cast<double>(c) + of_this) /
-                             static_cast<double>(spec_.codes.size());
+  absl::StatusOr<std::shared_ptr<const Code>> TrainCodeOf(size_t c, const Model& model) {
+    CodeTraining training{.spec = spec_.codes[c],
+                          .rows = options_.code_rows,
+                          .iterations = options_.code_iterations,
+                          .threads = options_.threads,
+                          .seed = options_.seed};
+    training.progress = [this, c](double of_this) {
+      return Report("train codes", kAssigned + (kCodesTrained - kAssigned) *
+                                                   (static_cast<double>(c) + of_this) /
+                                                   static_cast<double>(spec_.codes.size()));
     };
-    std::vector<float> means;
-    if (model.lists > 1) {
-      absl::StatusOr<std::vector<float>> of_rows = CodeMeans(spec, model, fraction(0));
-      if (!of_rows.ok()) return of_rows.status();
-      means = *std::move(of_rows);
-    }
-    std::vector<float> rows;
-    const uint64_t wanted =
-        std::min<uint64_t>({source_.size(), kMaxOpqTrainingRows, options_.code_rows});
-    rows.reserve(wanted * spec.dim);
-    absl::Status sampled =
-        ReadSample(wanted, "train codes", fraction(0), [&](uint64_t first, uint64_t n) {
-          for (uint64_t j = 0; j < n; ++j) {
-            const float* mean =
-                means.empty() ? nullptr : means.data() + size_t{assigned_[first + j]} * spec.dim;
-            rows.resize(rows.size() + spec.dim);
-            PrepareRow(schema_.metric, decoded_.data() + j * schema_.dim, spec.dim, mean,
-                       rows.data() + rows.size() - spec.dim);
-          }
-        });
-    if (!sampled.ok()) return sampled;
-    OpqTraining training{.spec = spec,
-                         .iterations = options_.code_iterations,
-                         .threads = options_.threads,
-                         .seed = options_.seed};
-    training.progress = [&](double of_this) { return Report("train codes", fraction(of_this)); };
-    absl::StatusOr<std::shared_ptr<const OpqQuantizer>> quantizer = TrainOpq(training, rows);
-    if (!quantizer.ok()) return quantizer.status();
-    return std::make_shared<const Code>(schema_.metric, *std::move(quantizer), std::move(means));
+    return TrainCode(schema_, model, source_, assigned_, training);
   }
 
   absl::Status Fill(IvfIndex* index) {

@@ -241,12 +241,18 @@ bool IvfIndex::RewriteLists(uint64_t max_rows, uint64_t ticket) {
   return !rep.lists_to_rewrite_.empty();
 }
 
-void IvfIndex::FreeLists(uint64_t oldest) { rep_->lists_.FreeRetired(oldest); }
+void IvfIndex::FreeLists(uint64_t oldest) {
+  rep_->lists_.FreeRetired(oldest);
+  auto& columns = rep_->retired_columns_;
+  for (; !columns.empty() && columns.front().ticket < oldest; columns.pop_front()) {
+    rep_->lists_.RemoveColumn(columns.front().column);
+  }
+}
 
 const VectorSchema& IvfIndex::schema() const { return rep_->schema_; }
 const IndexSpec& IvfIndex::spec() const { return rep_->spec_; }
 const Model& IvfIndex::model() const { return *rep_->model_; }
-std::vector<std::shared_ptr<const Code>> IvfIndex::codes() const { return rep_->codes_; }
+std::shared_ptr<const CodeTable> IvfIndex::codes() const { return rep_->codes(); }
 
 IndexShape IvfIndex::Shape() const {
   return {.rows = rep_->alive_.load(std::memory_order_relaxed),
@@ -273,9 +279,9 @@ IndexMemory IvfIndex::Memory() const {
   memory.ids = slots * sizeof(uint64_t) + (strings != 0 ? strings : slots * sizeof(uint64_t));
   memory.exact_vectors = slots * rep.rows_.exact_bytes();
   memory.model = rep.coarse_.bytes();
-  for (size_t c = 0; c < rep.codes_.size(); ++c) {
-    memory.code_parts.push_back(capacity / kBlockRows * rep.lists_.code(c).bytes(kBlockRows) +
-                                rep.codes_[c]->memory_bytes());
+  for (const CodeTable::Entry& entry : rep.codes()->ready) {
+    memory.code_parts.push_back(capacity / kBlockRows * entry.layout.bytes(kBlockRows) +
+                                entry.code->memory_bytes());
     memory.codes += memory.code_parts.back();
   }
   if (rep.graph_ != nullptr) memory.graph_parts = rep.graph_->Memory();

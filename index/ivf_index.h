@@ -31,6 +31,7 @@
 namespace nestor {
 
 class Code;
+struct CodeTable;
 class Graph;
 struct SearchContext;
 struct StoredGraph;
@@ -82,7 +83,7 @@ struct IndexMemory {
   uint64_t exact_vectors = 0;
   uint64_t model = 0;  // centroids and list means
   uint64_t codes = 0;  // all of code_parts
-  // By code of the spec: codes of rows, quantizer, means of lists.
+  // By code that is ready: codes of rows, quantizer, means of lists.
   absl::InlinedVector<uint64_t, kMaxCodes> code_parts;
   uint64_t graph = 0;  // all of graph_parts
   GraphMemory graph_parts;
@@ -167,8 +168,28 @@ class IvfIndex {
   // `max_rows` rows were copied. Whether more are left. Readers who came before have what was
   // there: it is kept until FreeLists hears of a greater ticket.
   bool RewriteLists(uint64_t max_rows, uint64_t ticket);
-  // No reader from before a ticket less than `oldest` is left.
+  // No reader from before a ticket less than `oldest` is left. Also frees what codes held.
   void FreeLists(uint64_t oldest);
+
+  // --- Codes of an index that has readers, by the writer but where it says otherwise ---
+  // Announces a code that is to be trained: plans that name it are told how far it is.
+  // FailedPrecondition: there are no lists, one is being added already, or kMaxCodes are there or
+  // are not gone yet; AlreadyExists.
+  absl::Status BeginCode(const OpqSpec& spec);
+  // Any thread: of the code that is being added.
+  void ReportCode(double progress) const;
+  // Rows that come from here on are coded by it; those that are there get theirs by PutCode. It is
+  // the code that was begun.
+  void AttachCode(std::shared_ptr<const Code> code);
+  // Of a row that had its slot when the code was attached and is not gone.
+  void PutCode(uint32_t slot, const uint8_t* bytes, float half_square);
+  // Plans of snapshots from `since` on may scan it: all rows that they show are coded.
+  void PublishCode(uint64_t since);
+  // Takes one out, or gives up the one that is being added; what it held goes when FreeLists hears
+  // of a greater ticket. NotFound.
+  absl::Status DropCode(const OpqSpec& spec, uint64_t ticket);
+  // Any thread, as a reader: the slots of all rows that a snapshot shows, list by list.
+  std::vector<uint32_t> SlotsAt(uint64_t snapshot) const;
 
   // --- Readers ---
   // `plan` is valid for the schema and query.limit. Probes above the number of lists are clamped.
@@ -186,10 +207,11 @@ class IvfIndex {
                            SearchResult* result) const;
 
   const VectorSchema& schema() const;
-  const IndexSpec& spec() const;  // as built
+  const IndexSpec& spec() const;  // as built; which codes there are now, codes() says
   const Model& model() const;
-  std::vector<std::shared_ptr<const Code>> codes() const;  // those of spec().codes, in that order
-  IndexShape Shape() const;                                // rows: live ones at this moment
+  // Those of spec().codes, and what was added and dropped since.
+  std::shared_ptr<const CodeTable> codes() const;
+  IndexShape Shape() const;  // rows: live ones at this moment
   IndexMemory Memory() const;
   uint32_t slot_limit() const;  // all slots in use are below
   uint32_t free_slots() const;  // below it, not in use

@@ -11,10 +11,11 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
+#include "index/base/mutex.h"
 #include "index/candidates.h"
 #include "index/coarse.h"
 #include "index/code.h"
+#include "index/code_table.h"
 #include "index/graph/graph.h"
 #include "index/graph_stage.h"
 #include "index/ivf_index.h"
@@ -57,15 +58,17 @@ class IvfIndex::Rep {
         spec_(spec),
         layout_(spec.shells, spec.codec),
         model_(std::move(model)),
-        codes_(std::move(codes)),
         coarse_(schema_, layout_, model_),
         lists_(model_->lists, layout_,
                static_cast<size_t>(NestingIndex(schema, layout_.end(0))) + 1, schema.metric,
-               /*keep_shell=*/!spec.no_lists, ColumnsOf(codes_)),
+               /*keep_shell=*/!spec.no_lists),
         rows_(schema_, layout_, id_kind, spec.exact_vectors == ExactVectors::kMemory) {
     if (spec.graph.has_value()) {
       graph_ = std::make_unique<Graph>(schema.metric, *spec.graph, node_rows_);
     }
+    auto table = std::make_shared<CodeTable>();
+    for (auto& code : codes) table->ready.push_back(AddColumn(std::move(code)));
+    SetCodes(std::move(table));
     gone_.resize(lists_.size());
     if (model_->trained() && schema.metric == Metric::kL2) {
       for (uint32_t l = 0; l < model_->lists; ++l) {
@@ -84,21 +87,21 @@ class IvfIndex::Rep {
     return {schema_, layout_, lists_, rows_, kernels_, query, KeyKindOf(schema_.metric)};
   }
 
-  static std::vector<CodeColumn> ColumnsOf(const std::vector<std::shared_ptr<const Code>>& codes) {
-    std::vector<CodeColumn> columns;
-    for (const auto& code : codes) {
-      columns.push_back({CodeLayout(code->spec()), code->half_squares()});
-    }
-    return columns;
+  // Any thread. Never null.
+  std::shared_ptr<const CodeTable> codes() const {
+    MutexLock lock(&codes_mutex_);
+    return codes_;
   }
-
-  // Its place among codes_. FailedPrecondition names those that there are.
-  absl::StatusOr<size_t> FindCode(const OpqSpec& spec) const {
-    for (size_t c = 0; c < codes_.size(); ++c) {
-      if (codes_[c]->spec() == spec) return c;
-    }
-    return absl::FailedPreconditionError(absl::StrCat("the plan scans the code ", OpqName(spec),
-                                                      "; this index has ", CodesText(spec_.codes)));
+  // The writer's: from here on rows that come are coded by it.
+  CodeTable::Entry AddColumn(std::shared_ptr<const Code> code) {
+    const CodeColumn layout{CodeLayout(code->spec()), code->half_squares()};
+    const size_t column = lists_.AddColumn(layout);
+    filled_.push_back({std::move(code), column, layout, /*since=*/0});
+    return filled_.back();
+  }
+  void SetCodes(std::shared_ptr<const CodeTable> codes) {
+    MutexLock lock(&codes_mutex_);
+    codes_ = std::move(codes);
   }
 
   // What of a vector every Fill needs.
@@ -120,10 +123,10 @@ class IvfIndex::Rep {
   };
   // The codes of the row whose vector was encoded last.
   void FillCodes(Run* run, uint32_t position, uint32_t list, Encoded* encoded) const {
-    for (size_t c = 0; c < codes_.size(); ++c) {
+    for (const CodeTable::Entry& entry : filled_) {
       const float half_square =
-          codes_[c]->Encode(encoded->values.data(), list, &encoded->prepared, &encoded->bytes);
-      lists_.FillCode(run, position, c, encoded->bytes.data(), half_square);
+          entry.code->Encode(encoded->values.data(), list, &encoded->prepared, &encoded->bytes);
+      lists_.FillCode(run, position, entry.column, encoded->bytes.data(), half_square);
     }
   }
 
@@ -131,7 +134,6 @@ class IvfIndex::Rep {
   const IndexSpec spec_;
   const ShellLayout layout_;
   const std::shared_ptr<const Model> model_;
-  const std::vector<std::shared_ptr<const Code>> codes_;
   const Kernels& kernels_ = ActiveKernels();
   const CoarseTable coarse_;
   Lists lists_;
@@ -140,7 +142,16 @@ class IvfIndex::Rep {
   std::unique_ptr<Graph> graph_;
   std::unique_ptr<StoredGraph> stored_graph_;  // until Reserve
   std::vector<float> half_squares_;            // of the centroids, under L2
+  mutable Mutex codes_mutex_;
+  std::shared_ptr<const CodeTable> codes_ ABSL_GUARDED_BY(codes_mutex_);
   // The writer's.
+  std::vector<CodeTable::Entry> filled_;  // by which a row that comes is coded
+  struct RetiredColumn {
+    size_t column = 0;
+    uint64_t ticket = 0;
+  };
+  std::deque<RetiredColumn> retired_columns_;
+  std::shared_ptr<std::atomic<double>> building_progress_;  // of codes_->building
   std::unique_ptr<Encoded> append_buffer_;
   struct DeadSlot {
     uint32_t slot = 0;

@@ -40,9 +40,12 @@ absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& p
     return absl::FailedPreconditionError(
         absl::StrCat("the plan ", FormatPlan(plan), " needs lists; this index has a graph only"));
   }
-  size_t code = 0;
+  // Keeps the code; the search's snapshot keeps its column.
+  std::shared_ptr<const CodeTable> codes;
+  const CodeTable::Entry* code = nullptr;
   if (plan.code.has_value()) {
-    const absl::StatusOr<size_t> found = rep.FindCode(*plan.code);
+    codes = rep.codes();
+    const absl::StatusOr<const CodeTable::Entry*> found = codes->Find(*plan.code, query.snapshot);
     if (!found.ok()) return found.status();
     code = *found;
   }
@@ -81,10 +84,9 @@ absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& p
   StageTimer timer(&cost);
   cost.name = "scan";
   cost.dim = plan.scan.dim;
-  if (plan.code.has_value()) {
+  if (code != nullptr) {
     EncodeShells(context, plan, rep.IsIntegral(query), &b);
-    return b.code_scan.Run(context, *rep.codes_[code], code, b.lists, plan.scan.keep, &b.stage,
-                           &b.candidates, &cost);
+    return b.code_scan.Run(context, *code, b.lists, plan.scan.keep, &b.stage, &b.candidates, &cost);
   }
   b.code.Encode(rep.layout_, query.vector.data(), rep.IsIntegral(query),
                 plan.refine.empty() ? plan.scan.dim : plan.refine.back().dim);

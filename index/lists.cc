@@ -42,12 +42,11 @@ void Run::MarkDead(uint32_t position, uint64_t seq) {
 }
 
 Lists::Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric,
-             bool keep_shell, std::vector<CodeColumn> codes)
+             bool keep_shell)
     : layout_(layout),
       block_bytes_(keep_shell ? layout.block_bytes() : 0),
       aux_dims_(metric == Metric::kDot || !keep_shell ? 0 : nesting_dims),
-      metric_(metric),
-      codes_(std::move(codes)) {
+      metric_(metric) {
   for (uint32_t l = 0; l < lists; ++l) heads_.emplace_back();
 }
 
@@ -108,11 +107,12 @@ void Lists::Reserve(std::span<const uint32_t> counts) {
   if (rows == 0) return;
   PageBuffer stream(stream_bytes, /*huge=*/true);
   PageBuffer sequences(rows * kSequenceBytes, /*huge=*/true);
-  std::vector<std::byte*> codes;
-  for (const CodeColumn& code : codes_) {
+  std::byte* codes[kMaxCodes] = {};
+  for (size_t c = 0; c < kMaxCodes; ++c) {
+    if (!columns_[c].layout.has_value()) continue;
     // A column's bytes are those of its blocks of 16 rows.
-    codes.push_back(
-        reserved_.emplace_back(rows / kBlockRows * code.bytes(kBlockRows), /*huge=*/true).data());
+    const size_t bytes = rows / kBlockRows * columns_[c].layout->bytes(kBlockRows);
+    codes[c] = columns_[c].reserved.emplace_back(bytes, /*huge=*/true).data();
   }
   std::byte* p = stream.data();
   std::byte* s = sequences.data();
@@ -123,9 +123,10 @@ void Lists::Reserve(std::span<const uint32_t> counts) {
       const uint32_t capacity = RoundUpBlock(n);
       p += Lay(run.get(), capacity, p, s);
       s += capacity * kSequenceBytes;
-      for (size_t c = 0; c < codes_.size(); ++c) {
+      for (size_t c = 0; c < kMaxCodes; ++c) {
+        if (codes[c] == nullptr) continue;
         run->codes[c] = codes[c];
-        codes[c] += codes_[c].bytes(capacity);
+        codes[c] += columns_[c].layout->bytes(capacity);
       }
       Link(&heads_[l], run.release());
       left -= n;
@@ -142,8 +143,9 @@ Run* Lists::NewRun(uint32_t capacity) {
   auto run = std::make_unique<Run>();
   run->memory = AllocateZeros(bytes);
   Lay(run.get(), capacity, run->memory.get(), run->memory.get() + stream_bytes);
-  for (size_t c = 0; c < codes_.size(); ++c) {
-    run->code_memory[c] = AllocateZeros(codes_[c].bytes(capacity));
+  for (size_t c = 0; c < kMaxCodes; ++c) {
+    if (!columns_[c].layout.has_value()) continue;
+    run->code_memory[c] = AllocateZeros(columns_[c].layout->bytes(capacity));
     run->codes[c] = run->code_memory[c].get();
   }
   capacity_rows_.fetch_add(capacity, std::memory_order_relaxed);
@@ -217,10 +219,12 @@ void Lists::CopyRow(const Run& from, uint32_t position, Run* to, uint32_t at) co
   for (size_t d = 0; d < aux_dims_; ++d) {
     to->aux[d * to->capacity + at] = from.aux[d * from.capacity + position];
   }
-  for (size_t c = 0; c < codes_.size(); ++c) {
-    codes_[c].layout.Copy(from.codes[c], position, to->codes[c], at);
-    if (codes_[c].half_squares) {
-      codes_[c].HalfSquares(*to, c)[at] = codes_[c].HalfSquares(from, c)[position];
+  for (size_t c = 0; c < kMaxCodes; ++c) {
+    if (!columns_[c].layout.has_value()) continue;
+    const CodeColumn& column = *columns_[c].layout;
+    column.layout.Copy(from.codes[c], position, to->codes[c], at);
+    if (column.half_squares) {
+      column.HalfSquares(*to, c)[at] = column.HalfSquares(from, c)[position];
     }
   }
   to->slots[at] = from.slots[position];
@@ -244,12 +248,13 @@ void Lists::FreeChain(Run* run) {
     const std::unique_ptr<Run> owned(run);
     run = run->next.load(std::memory_order_relaxed);
     capacity_rows_.fetch_sub(owned->capacity, std::memory_order_relaxed);
+    for (size_t c = 0; c < kMaxCodes; ++c) {
+      if (owned->codes[c] == nullptr || owned->code_memory[c] != nullptr) continue;
+      ReleasePages(owned->codes[c], columns_[c].layout->bytes(owned->capacity));
+    }
     if (owned->memory != nullptr) continue;
     ReleasePages(owned->shell, StreamBytes(owned->capacity));
     ReleasePages(reinterpret_cast<std::byte*>(owned->born), owned->capacity * kSequenceBytes);
-    for (size_t c = 0; c < codes_.size(); ++c) {
-      ReleasePages(owned->codes[c], codes_[c].bytes(owned->capacity));
-    }
   }
 }
 
@@ -273,11 +278,43 @@ void Lists::Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, cons
   run->dead[position].store(kNeverDead, std::memory_order_relaxed);
 }
 
-void Lists::FillCode(Run* run, uint32_t position, size_t code, const uint8_t* bytes,
+void Lists::FillCode(Run* run, uint32_t position, size_t column, const uint8_t* bytes,
                      float half_square) const {
-  const CodeColumn& column = codes_[code];
-  column.layout.Write(bytes, position, run->codes[code]);
-  if (column.half_squares) column.HalfSquares(*run, code)[position] = half_square;
+  const CodeColumn& layout = *columns_[column].layout;
+  layout.layout.Write(bytes, position, run->codes[column]);
+  if (layout.half_squares) layout.HalfSquares(*run, column)[position] = half_square;
+}
+
+void Lists::ForEachRun(absl::FunctionRef<void(Run* run)> visit) {
+  const auto chain = [&](Run* run) {
+    for (; run != nullptr; run = run->next.load(std::memory_order_relaxed)) visit(run);
+  };
+  for (Head& head : heads_) chain(head.first.load(std::memory_order_relaxed));
+  for (const Retired& retired : retired_) chain(retired.first);
+}
+
+size_t Lists::AddColumn(const CodeColumn& column) {
+  size_t number = 0;
+  while (number < kMaxCodes && columns_[number].layout.has_value()) ++number;
+  if (number == kMaxCodes) return number;
+  columns_[number].layout = column;
+  size_t bytes = 0;
+  ForEachRun([&](Run* run) { bytes += column.bytes(run->capacity); });
+  if (bytes == 0) return number;
+  std::byte* p = columns_[number].reserved.emplace_back(bytes, /*huge=*/true).data();
+  ForEachRun([&](Run* run) {
+    run->codes[number] = p;
+    p += column.bytes(run->capacity);
+  });
+  return number;
+}
+
+void Lists::RemoveColumn(size_t column) {
+  ForEachRun([column](Run* run) {
+    run->codes[column] = nullptr;
+    run->code_memory[column].reset();
+  });
+  columns_[column] = Column();
 }
 
 }  // namespace nestor

@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,10 +45,11 @@ struct alignas(64) Run {
   std::atomic<uint32_t> dead_count{0};
   std::atomic<Run*> next{nullptr};
   std::unique_ptr<std::byte, FreeAligned> memory;  // null: a part of what Reserve took
-  // Of each code of the lists the blocks (CodeColumn), apart from the rest: a scan of one reads
-  // nothing of the others.
+  // By column of the lists, where one is in use, a code's blocks (CodeColumn), apart from the rest:
+  // a scan of one reads nothing of the others.
   std::byte* codes[kMaxCodes] = {};
-  std::unique_ptr<std::byte, FreeAligned> code_memory[kMaxCodes];  // as `memory`
+  // Null: a part of what Reserve or AddColumn took.
+  std::unique_ptr<std::byte, FreeAligned> code_memory[kMaxCodes];
 
   // The writer's. A reader whose snapshot holds the death sees it.
   void MarkDead(uint32_t position, uint64_t seq);
@@ -74,9 +76,9 @@ struct CodeColumn {
            (half_squares ? capacity * sizeof(float) : 0);
   }
   // Null where there are none.
-  float* HalfSquares(const Run& run, size_t code) const {
+  float* HalfSquares(const Run& run, size_t number) const {
     if (!half_squares) return nullptr;
-    return reinterpret_cast<float*>(run.codes[code] +
+    return reinterpret_cast<float*>(run.codes[number] +
                                     run.capacity / kBlockRows * layout.block_bytes());
   }
 };
@@ -84,9 +86,9 @@ struct CodeColumn {
 class Lists {
  public:
   // `nesting_dims`: how many nesting dims lie within the first shell. Without `keep_shell` rows are
-  // listed, but cannot be scanned. At most kMaxCodes codes.
+  // listed, but cannot be scanned.
   Lists(uint32_t lists, const ShellLayout& layout, size_t nesting_dims, Metric metric,
-        bool keep_shell, std::vector<CodeColumn> codes = {});
+        bool keep_shell);
   ~Lists();
 
   uint32_t size() const { return static_cast<uint32_t>(heads_.size()); }
@@ -112,11 +114,15 @@ class Lists {
   // Writes the row's part of a run: codes of the first shell, scale, aux, slot, born, alive.
   void Fill(Run* run, uint32_t position, uint32_t slot, uint64_t born, const RowCode& code,
             const double* squares) const;
-  // And of one code, before the row becomes visible. `half_square` only where it is kept.
-  void FillCode(Run* run, uint32_t position, size_t code, const uint8_t* bytes,
+  // And of one code, before a reader may scan the row by it. `half_square` only where it is kept.
+  void FillCode(Run* run, uint32_t position, size_t column, const uint8_t* bytes,
                 float half_square) const;
-  const CodeColumn& code(size_t i) const { return codes_[i]; }
-  size_t codes() const { return codes_.size(); }
+
+  // A column for a code in all runs, those to come too; its number. Zeros in the places of rows
+  // that are there: no reader may know of it before they are filled. kMaxCodes: all are in use.
+  size_t AddColumn(const CodeColumn& column);
+  // No reader knows of it any more.
+  void RemoveColumn(size_t column);
 
   // Rows, of all runs of the list together.
   uint32_t capacity(uint32_t list) const { return heads_[list].capacity; }
@@ -151,6 +157,8 @@ class Lists {
   void Link(Head* head, Run* run);
   void FreeChain(Run* run);
   void CopyRow(const Run& from, uint32_t position, Run* to, uint32_t at) const;
+  // Of every list, and those that readers may still have.
+  void ForEachRun(absl::FunctionRef<void(Run* run)> visit);
   // Places a run's arrays at `stream` and `sequences`; returns the bytes of `stream` used.
   size_t Lay(Run* run, uint32_t capacity, std::byte* stream, std::byte* sequences) const;
   size_t StreamBytes(uint32_t capacity) const;
@@ -159,7 +167,12 @@ class Lists {
   const size_t block_bytes_;  // 0 where the shell is not kept
   const size_t aux_dims_;     // 0 under DOT
   const Metric metric_;
-  const std::vector<CodeColumn> codes_;
+  // The writer's, as is all of a column that readers do not reach by way of its code.
+  struct Column {
+    std::optional<CodeColumn> layout;  // absent: not in use
+    std::vector<PageBuffer> reserved;  // memory of the runs of Reserve and AddColumn
+  };
+  Column columns_[kMaxCodes];
   std::deque<Head> heads_;  // own their chains
   std::deque<Retired> retired_;
   std::vector<PageBuffer> reserved_;  // memory of the runs of Reserve

@@ -4,9 +4,10 @@
 
 namespace nestor {
 
-absl::Status CodeScan::Run(const SearchContext& context, const Code& code, size_t number,
+absl::Status CodeScan::Run(const SearchContext& context, const CodeTable::Entry& entry,
                            std::span<const uint32_t> lists, uint32_t keep, StageBuffers* buffers,
                            Candidates* candidates, StageCost* cost) {
+  const Code& code = *entry.code;
   const OpqSpec& spec = code.spec();
   const float* q = context.query.vector.data();
   query_.Prepare(code.quantizer(), code.of_residuals() ? Metric::kDot : code.metric(), q);
@@ -16,16 +17,16 @@ absl::Status CodeScan::Run(const SearchContext& context, const Code& code, size_
     for (const uint32_t list : lists) means_.push_back(code.mean(list));
     context.kernels.dots_f32(q, means_.data(), lists.size(), spec.dim, list_terms_.data());
   }
-  const CodeColumn& column = context.lists.code(number);
+  const CodeColumn& column = entry.layout;
   const size_t block_bytes = column.layout.block_bytes();
   const KeyKind key_kind = code.half_squares() ? KeyKind::kMinus : KeyKind::kSum;
   uint64_t rows_seen = 0;
   const absl::Status status = ScanLists(
       context, lists, keep, key_kind, buffers, candidates, &rows_seen,
       [&](const nestor::Run& run, size_t l, uint32_t first, uint32_t rows, bool, float* sums) {
-        query_.Scan(context.kernels, run.codes[number] + first / kBlockRows * block_bytes,
+        query_.Scan(context.kernels, run.codes[entry.column] + first / kBlockRows * block_bytes,
                     (rows + kBlockRows - 1) / kBlockRows, list_terms_[l], sums);
-        const float* half_squares = column.HalfSquares(run, number);
+        const float* half_squares = column.HalfSquares(run, entry.column);
         return ScoredRows{.aux = half_squares == nullptr ? nullptr : half_squares + first,
                           .count = rows};
       });

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "index/code.h"
+#include "index/code_table.h"
 #include "index/codes/query.h"
 #include "index/stages.h"
 
@@ -17,13 +17,12 @@ namespace nestor {
 // Buffers of one thread, reused from query to query.
 class CodeScan {
  public:
-  // Keys of all rows of the lists by `code`, the `number`-th of the lists'; the best `keep` visible
-  // ones become candidates. Their keys are as those of a scan of code.spec().dim dims; their sums
-  // are not to be carried on from.
+  // Keys of all rows of the lists by a code; the best `keep` visible ones become candidates. Their
+  // keys are as those of a scan of the code's dims; their sums are not to be carried on from.
   //
   // Cost: bytes are those of codes, half squares, the rotation, the centroids and the means of the
   // lists; multiply_adds count the query's products with the last three, and each table lookup.
-  absl::Status Run(const SearchContext& context, const Code& code, size_t number,
+  absl::Status Run(const SearchContext& context, const CodeTable::Entry& entry,
                    std::span<const uint32_t> lists, uint32_t keep, StageBuffers* buffers,
                    Candidates* candidates, StageCost* cost);
 

@@ -37,6 +37,7 @@ int RunNestor(int argc, const char* const* argv, std::ostream& out, std::ostream
   RegisterCreate(app, session);
   RegisterLoad(app, session);
   RegisterBuild(app, session);
+  RegisterCode(app, session);
   RegisterSearch(app, session);
   RegisterGet(app, session);
   RegisterDelete(app, session);

@@ -12,6 +12,7 @@ namespace nestor {
 void RegisterCreate(CLI::App& app, Session& session);
 void RegisterLoad(CLI::App& app, Session& session);
 void RegisterBuild(CLI::App& app, Session& session);
+void RegisterCode(CLI::App& app, Session& session);
 void RegisterSearch(CLI::App& app, Session& session);
 void RegisterGet(CLI::App& app, Session& session);
 void RegisterDelete(CLI::App& app, Session& session);

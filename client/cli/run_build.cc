@@ -31,6 +31,17 @@ std::string SourcesText(const v1::Index& index) {
 
 }  // namespace
 
+absl::Status AwaitOperation(uint64_t id, const char* what, Client& client, Session& session) {
+  Progress progress(session.err, session.err_is_terminal, what, absl::Now());
+  Client::WaitOptions options;
+  options.on_progress = [&](const v1::Operation& operation) {
+    progress.Update(
+        absl::Now(), operation.progress(), operation.phase(),
+        operation.has_eta_seconds() ? std::optional(operation.eta_seconds()) : std::nullopt);
+  };
+  return client.WaitOperation(id, options).status();
+}
+
 absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Client& client,
                       Session& session) {
   v1::BuildIndexRequest request;
@@ -45,17 +56,8 @@ absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Cl
   const absl::Time start = absl::Now();
   const absl::StatusOr<v1::Operation> begun = client.BuildIndex(request);
   if (!begun.ok()) return begun.status();
-  {
-    Progress progress(session.err, session.err_is_terminal, "build", start);
-    Client::WaitOptions options;
-    options.on_progress = [&](const v1::Operation& operation) {
-      progress.Update(
-          absl::Now(), operation.progress(), operation.phase(),
-          operation.has_eta_seconds() ? std::optional(operation.eta_seconds()) : std::nullopt);
-    };
-    const absl::StatusOr<v1::Operation> ended = client.WaitOperation(begun->id(), options);
-    if (!ended.ok()) return ended.status();
-  }
+  const absl::Status ended = AwaitOperation(begun->id(), "build", client, session);
+  if (!ended.ok()) return ended;
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   const absl::StatusOr<v1::Index> index = client.GetIndex(collection);
   if (!index.ok()) return index.status();

@@ -2,6 +2,7 @@
 #ifndef NESTOR_CLIENT_CLI_RUN_BUILD_H_
 #define NESTOR_CLIENT_CLI_RUN_BUILD_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -15,6 +16,9 @@ namespace nestor {
 // replace those fields of the collection's spec.
 absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Client& client,
                       Session& session);
+
+// Shows an operation's progress, as that of `what`, until it ends; its error where it failed.
+absl::Status AwaitOperation(uint64_t id, const char* what, Client& client, Session& session);
 
 }  // namespace nestor
 

@@ -74,10 +74,13 @@ std::string AttributeList(const v1::CollectionSpec& spec) {
   return sorted.empty() ? "none" : absl::StrJoin(sorted, ", ", absl::PairFormatter(":"));
 }
 
-std::string CodeList(const v1::IndexSpec& spec) {
-  if (spec.codes().empty()) return "none";
-  return absl::StrJoin(spec.codes(), ", ", [](std::string* out, const v1::CodeSpec& code) {
-    out->append(ToText(code));
+// "opq256x32b4, opq64x8b8 (45 %)", the latter being added.
+std::string CodeList(const v1::Index& index) {
+  if (index.codes().empty()) return "none";
+  return absl::StrJoin(index.codes(), ", ", [](std::string* out, const v1::Code& code) {
+    absl::StrAppend(out, ToText(code.spec()));
+    if (code.state() != v1::Code::STATE_BUILDING) return;
+    absl::StrAppend(out, " (", static_cast<int>(100 * code.progress()), " %)");
   });
 }
 
@@ -109,7 +112,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"shells",
        absl::StrCat(absl::StrJoin(built.shells(), ","), " (", ToName(built.shell_codec()), ")")},
       {"graph", built.has_graph() ? ToText(built.graph()) : "none"},
-      {"codes", CodeList(built)},
+      {"codes", CodeList(*index)},
       {"exact vectors", ToName(built.exact_vectors())},
       {"memory: first shell", FormatBytes(memory.first_shell())},
       {"memory: later shells", FormatBytes(memory.later_shells())},

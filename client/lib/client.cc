@@ -199,6 +199,18 @@ absl::StatusOr<v1::Operation> Client::BuildIndex(const v1::BuildIndexRequest& re
   });
 }
 
+absl::StatusOr<v1::Operation> Client::AddCode(const v1::AddCodeRequest& request) {
+  return Run<v1::Operation>(Repeat::kOnlyIfRefused, [&](auto* context, auto* response) {
+    return stubs_->indexes->AddCode(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::Operation> Client::DropCode(const v1::DropCodeRequest& request) {
+  return Run<v1::Operation>(Repeat::kOnlyIfRefused, [&](auto* context, auto* response) {
+    return stubs_->indexes->DropCode(context, request, response);
+  });
+}
+
 absl::StatusOr<v1::Index> Client::GetIndex(absl::string_view collection) {
   v1::GetIndexRequest request;
   request.set_collection(std::string(collection));

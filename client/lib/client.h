@@ -68,6 +68,8 @@ class Client {
   std::unique_ptr<BulkUpsert> StartBulkUpsert(const BulkUpsert::Options& options);
 
   absl::StatusOr<v1::Operation> BuildIndex(const v1::BuildIndexRequest& request);
+  absl::StatusOr<v1::Operation> AddCode(const v1::AddCodeRequest& request);
+  absl::StatusOr<v1::Operation> DropCode(const v1::DropCodeRequest& request);
   absl::StatusOr<v1::Index> GetIndex(absl::string_view collection);
 
   absl::StatusOr<v1::SearchResponse> Search(const v1::SearchRequest& request);

@@ -217,7 +217,7 @@ absl::Status Build::Commit() {
       next_, [&](const Writer::Changes& changes, Batch* batch) -> absl::Status {
         if (absl::Status status = Replay(changes, batch); !status.ok()) return status;
         batch->Put(Family::kModels, ModelKey(task_.uid, task_.generation), model);
-        PutCodes(task_.uid, task_.generation, next_->index->codes(), batch);
+        PutCodes(task_.uid, task_.generation, *next_->index->codes(), batch);
         batch->Put(Family::kMeta, GenerationKey(task_.uid), EncodeGeneration(record));
         for (Family family : {Family::kPostings, Family::kModels, Family::kGraphs}) {
           batch->DeleteRange(family, UidBegin(task_.uid),

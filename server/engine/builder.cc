@@ -14,9 +14,9 @@ Builder::Builder(Operations* operations, Log log)
 
 Builder::~Builder() { Stop(); }
 
-void Builder::Add(uint64_t number, std::shared_ptr<Collection> collection) {
+void Builder::Add(Task task) {
   MutexLock lock(&mutex_);
-  tasks_.push_back({number, std::move(collection)});
+  tasks_.push_back(std::move(task));
   changed_.NotifyOne();
 }
 
@@ -53,9 +53,9 @@ void Builder::Execute(const Task& task) {
     return;
   }
   operations_->Start(task.number);
-  log_(Severity::kInfo, absl::StrCat("operation ", id, ": building the index of ", name));
+  log_(Severity::kInfo, absl::StrCat("operation ", id, ": ", task.what, " of ", name));
   const auto start = std::chrono::steady_clock::now();
-  absl::Status status = task.collection->Build([&](absl::string_view phase, double fraction) {
+  absl::Status status = task.work([&](absl::string_view phase, double fraction) {
     return operations_->Report(task.number, phase, fraction) && !stopping_.load();
   });
   if (stopping_.load() && !status.ok()) return;
@@ -67,7 +67,7 @@ void Builder::Execute(const Task& task) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log_(status.ok() || absl::IsCancelled(status) ? Severity::kInfo : Severity::kError,
-       absl::StrFormat("operation %s: index of %s after %.1f s: %s", id, name, seconds,
+       absl::StrFormat("operation %s: %s of %s after %.1f s: %s", id, task.what, name, seconds,
                        status.ToString()));
 }
 

@@ -1,11 +1,13 @@
-// The thread that builds indexes, one after the other, as operations.
+// The thread that builds indexes and adds codes to them, one after the other, as operations.
 #ifndef NESTOR_SERVER_ENGINE_BUILDER_H_
 #define NESTOR_SERVER_ENGINE_BUILDER_H_
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "index/base/mutex.h"
@@ -21,17 +23,18 @@ class Builder {
   Builder(Operations* operations, Log log);
   ~Builder();  // Stop
 
-  // `number` is a pending operation.
-  void Add(uint64_t number, std::shared_ptr<Collection> collection);
-  // Interrupts the build that runs and joins the thread. Operations that had not ended stay so in
+  struct Task {
+    uint64_t number = 0;  // of a pending operation
+    std::shared_ptr<Collection> collection;
+    std::string what;  // "building the index"
+    std::function<absl::Status(const Collection::Progress& progress)> work;
+  };
+  void Add(Task task);
+  // Interrupts the task that runs and joins the thread. Operations that had not ended stay so in
   // the store: the next open calls them ABORTED.
   void Stop();
 
  private:
-  struct Task {
-    uint64_t number = 0;
-    std::shared_ptr<Collection> collection;
-  };
   void Run();
   void Execute(const Task& task);
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
+#include "index/code_table.h"
 #include "server/engine/build_generation.h"
 #include "server/engine/validate.h"
 #include "server/storage/keys.h"
@@ -65,6 +66,11 @@ IndexInfo Collection::Index() const {
   IndexInfo info;
   info.generation = state.generation->number;
   info.spec = index.spec();
+  const std::shared_ptr<const CodeTable> codes = index.codes();
+  info.spec.codes = codes->Specs();
+  for (const CodeTable::Building& one : codes->building) {
+    info.building_codes.push_back({one.spec, one.progress->load(std::memory_order_relaxed)});
+  }
   info.next_spec = spec()->index;
   info.lists = index.model().lists;
   info.coarse_dim = index.model().coarse_dim;
@@ -101,6 +107,7 @@ CollectionStats Collection::Stats() {
 }
 
 absl::Status Collection::Update(const CollectionUpdate& update) {
+  MutexLock record(&record_mutex_);
   CollectionSpec next = *spec();
   if (update.durability.has_value()) next.durability = *update.durability;
   if (update.index.has_value()) next.index = *update.index;
@@ -119,7 +126,7 @@ absl::Status Collection::Update(const CollectionUpdate& update) {
   return absl::OkStatus();
 }
 
-absl::Status Collection::Build(std::function<bool(absl::string_view, double)> progress) {
+absl::Status Collection::Build(Progress progress) {
   BuildTask task;
   task.store = context_->store;
   task.uid = uid_;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -66,7 +67,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t free_bytes() const { return snapshots_.Peek().generation->index->free_bytes(); }
   uint64_t points() const { return snapshots_.Peek().points; }
 
-  // Durable on return. One at a time.
+  // Durable on return.
   absl::Status Update(const CollectionUpdate& update);
 
   absl::StatusOr<UpsertResult> Upsert(std::span<const PointInput> points);
@@ -81,7 +82,14 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status SearchMany(const SearchView& view, const SearchRequest& request, QueryFeed* feed,
                           SearchScratch* scratch) const;
 
-  absl::Status Build(std::function<bool(absl::string_view, double)> progress);
+  // The builder's, one of these at a time. Phase and fraction of the work; false: stop, Cancelled.
+  using Progress = std::function<bool(absl::string_view phase, double fraction)>;
+  absl::Status Build(Progress progress);
+  // Beside reads and writes: trains a code, then codes all rows. FailedPrecondition: the index was
+  // never built, has no lists, too few rows or codes enough; AlreadyExists.
+  absl::Status AddCode(const OpqSpec& spec, const Progress& progress);
+  // From the index and from the spec of the next build. NotFound.
+  absl::Status DropCode(const OpqSpec& spec);
 
   // Why the index is to be built unasked (Upkeep); empty: it is not.
   std::string BuildDue() const;
@@ -114,6 +122,15 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status ReadOutput(
       const Generation& generation, std::span<const uint32_t> slots, const PointOutput& output,
       absl::FunctionRef<void(size_t, std::string vector, Attributes attributes)> set) const;
+  absl::Status TrainAndPublish(const OpqSpec& spec, const Progress& progress);
+  absl::Status CodeRows(const Snapshots::Pinned& pinned, const Code& code,
+                        const Progress& progress);
+  // What changes of the codes of the built index, of those of the next one, and in the store.
+  using CodeChange = absl::FunctionRef<absl::Status(std::vector<OpqSpec>* built,
+                                                    std::vector<OpqSpec>* next, Batch* batch)>;
+  // All of it or nothing; `apply` then changes memory, under the writer's lock.
+  absl::Status StoreCodes(const CodeChange& change, absl::FunctionRef<void(IvfIndex*)> apply);
+  void TakeOut(const OpqSpec& spec, IvfIndex* index);
   // Upkeep stops before CloseGraph returns.
   void CloseGraph();
   void ReopenGraph();
@@ -136,6 +153,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::atomic<bool> graph_closing_{false};
   std::chrono::steady_clock::time_point store_graph_at_ ABSL_GUARDED_BY(graph_mutex_);
 
+  Mutex record_mutex_;  // one change of the collection's record at a time; before spec_mutex_
   mutable Mutex spec_mutex_;
   std::shared_ptr<const CollectionSpec> spec_ ABSL_GUARDED_BY(spec_mutex_);
 };

@@ -104,11 +104,19 @@ absl::StatusOr<std::string> Engine::BuildIndex(absl::string_view name,
   return rep_->BuildIndex(name, spec);
 }
 
+absl::StatusOr<std::string> Engine::AddCode(absl::string_view name, const OpqSpec& code) {
+  return rep_->AddCode(name, code);
+}
+
+absl::StatusOr<std::string> Engine::DropCode(absl::string_view name, const OpqSpec& code) {
+  return rep_->DropCode(name, code);
+}
+
 absl::StatusOr<IndexInfo> Engine::GetIndex(absl::string_view name) const {
   absl::StatusOr<std::shared_ptr<Collection>> collection = rep_->Find(name);
   if (!collection.ok()) return collection.status();
   IndexInfo info = (*collection)->Index();
-  info.build_operation = rep_->operations_->Unfinished((*collection)->uid());
+  info.build_operation = rep_->operations_->Unfinished((*collection)->uid(), "build_index");
   return info;
 }
 
@@ -124,7 +132,7 @@ absl::StatusOr<CollectionStats> Engine::Stats(absl::string_view name) const {
   absl::StatusOr<std::shared_ptr<Collection>> collection = rep_->Find(name);
   if (!collection.ok()) return collection.status();
   CollectionStats stats = (*collection)->Stats();
-  stats.index.build_operation = rep_->operations_->Unfinished((*collection)->uid());
+  stats.index.build_operation = rep_->operations_->Unfinished((*collection)->uid(), "build_index");
   return stats;
 }
 

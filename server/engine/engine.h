@@ -168,6 +168,10 @@ class Engine {
   // Queues a build; returns the operation's id. `spec`, if given, becomes the collection's.
   absl::StatusOr<std::string> BuildIndex(absl::string_view collection,
                                          const std::optional<IndexSpec>& spec = std::nullopt);
+  // Queues the adding of a code to the live index, or its dropping; returns the operation's id. The
+  // operation fails with FailedPrecondition, AlreadyExists or NotFound where it cannot be.
+  absl::StatusOr<std::string> AddCode(absl::string_view collection, const OpqSpec& code);
+  absl::StatusOr<std::string> DropCode(absl::string_view collection, const OpqSpec& code);
   absl::StatusOr<IndexInfo> GetIndex(absl::string_view collection) const;
 
   // --- Operations ---

@@ -283,7 +283,48 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
       return status;
     }
   }
-  builder_->Add(*number, *std::move(found));
+  Enqueue(*number, *std::move(found));
+  return Operations::Id(*number);
+}
+
+void Engine::Rep::Enqueue(uint64_t number, std::shared_ptr<Collection> collection) {
+  Collection* const target = collection.get();
+  builder_->Add(
+      {number, std::move(collection), "building the index",
+       [target](const Collection::Progress& progress) { return target->Build(progress); }});
+}
+
+absl::StatusOr<std::string> Engine::Rep::AddCode(absl::string_view name, const OpqSpec& code) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  Collection* const collection = found->get();
+  if (absl::Status s = ValidateOpq(code, collection->schema()); !s.ok()) return s;
+  const std::string what = absl::StrCat("adding the code ", OpqName(code), " to ", name);
+  const uint64_t bytes = collection->points() * (code.bytes + sizeof(float));
+  if (absl::Status s = memory_->Admit(what, bytes); !s.ok()) return s;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("add_code", name, collection->uid(), Operations::Origin::kCaller);
+  if (!number.ok()) return number.status();
+  builder_->Add({*number, *std::move(found), absl::StrCat("adding the code ", OpqName(code)),
+                 [collection, code](const Collection::Progress& progress) {
+                   return collection->AddCode(code, progress);
+                 }});
+  return Operations::Id(*number);
+}
+
+absl::StatusOr<std::string> Engine::Rep::DropCode(absl::string_view name, const OpqSpec& code) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  Collection* const collection = found->get();
+  if (absl::Status s = ValidateOpq(code, collection->schema()); !s.ok()) return s;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("drop_code", name, collection->uid(), Operations::Origin::kCaller);
+  if (!number.ok()) return number.status();
+  builder_->Add(
+      {*number, *std::move(found), absl::StrCat("dropping the code ", OpqName(code)),
+       [collection, code](const Collection::Progress&) { return collection->DropCode(code); }});
   return Operations::Id(*number);
 }
 
@@ -306,7 +347,7 @@ absl::Status Engine::Rep::BuildUnasked(const std::shared_ptr<Collection>& collec
   if (!number.ok()) return number.status();
   options_.log(Severity::kInfo, absl::StrCat("operation ", Operations::Id(*number),
                                              " is for upkeep of ", name, ": ", why));
-  builder_->Add(*number, collection);
+  Enqueue(*number, collection);
   return absl::OkStatus();
 }
 

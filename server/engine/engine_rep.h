@@ -41,6 +41,8 @@ class Engine::Rep {
   absl::Status Delete(absl::string_view name);
   absl::StatusOr<std::string> BuildIndex(absl::string_view name,
                                          const std::optional<IndexSpec>& spec);
+  absl::StatusOr<std::string> AddCode(absl::string_view name, const OpqSpec& code);
+  absl::StatusOr<std::string> DropCode(absl::string_view name, const OpqSpec& code);
   std::vector<std::shared_ptr<Collection>> All() const;
   // Zeros once closed.
   StoreSizes Sizes() const;
@@ -65,6 +67,8 @@ class Engine::Rep {
     CollectionRecord record;
   };
 
+  // A build.
+  void Enqueue(uint64_t number, std::shared_ptr<Collection> collection);
   absl::Status AdmitBuild(const Collection& collection);
   absl::Status BuildUnasked(const std::shared_ptr<Collection>& collection, absl::string_view why);
   absl::Status ReadCollections();

@@ -213,11 +213,13 @@ std::vector<Operation> Operations::List() const {
   return operations;
 }
 
-std::string Operations::Unfinished(uint32_t collection_uid) const {
+std::string Operations::Unfinished(uint32_t collection_uid, absl::string_view kind) const {
   MutexLock lock(&mutex_);
   for (const auto& [number, entry] : entries_) {
-    if (entry.operation.collection_uid == collection_uid && !IsFinal(entry.operation.state)) {
-      return entry.operation.id;
+    const Operation& operation = entry.operation;
+    if (operation.collection_uid == collection_uid && operation.kind == kind &&
+        !IsFinal(operation.state)) {
+      return operation.id;
     }
   }
   return "";

@@ -44,8 +44,9 @@ class Operations {
   bool cancelled(uint64_t number) const;
 
   absl::StatusOr<Operation> Get(absl::string_view id) const;
-  std::vector<Operation> List() const;                    // newest first
-  std::string Unfinished(uint32_t collection_uid) const;  // id, or empty
+  std::vector<Operation> List() const;  // newest first
+  // Id, or empty.
+  std::string Unfinished(uint32_t collection_uid, absl::string_view kind) const;
 
   static std::string Id(uint64_t number);
 

@@ -29,11 +29,12 @@ absl::StatusOr<std::vector<std::shared_ptr<const Code>>> ReadCodes(
   return codes;
 }
 
-void PutCodes(uint32_t uid, uint32_t generation,
-              const std::vector<std::shared_ptr<const Code>>& codes, Batch* batch) {
-  for (const auto& code : codes) {
-    batch->Put(Family::kModels, CodeKey(uid, generation, code->spec()), SerializeCode(*code));
-  }
+void PutCode(uint32_t uid, uint32_t generation, const Code& code, Batch* batch) {
+  batch->Put(Family::kModels, CodeKey(uid, generation, code.spec()), SerializeCode(code));
+}
+
+void PutCodes(uint32_t uid, uint32_t generation, const CodeTable& codes, Batch* batch) {
+  for (const CodeTable::Entry& entry : codes.ready) PutCode(uid, generation, *entry.code, batch);
 }
 
 }  // namespace nestor

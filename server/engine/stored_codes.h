@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "index/code.h"
+#include "index/code_table.h"
 #include "index/schema.h"
 #include "server/storage/store.h"
 
@@ -20,8 +20,9 @@ absl::StatusOr<std::vector<std::shared_ptr<const Code>>> ReadCodes(
     const Store& store, uint32_t uid, uint32_t generation, Metric metric,
     const std::vector<OpqSpec>& specs, uint32_t lists);
 
-void PutCodes(uint32_t uid, uint32_t generation,
-              const std::vector<std::shared_ptr<const Code>>& codes, Batch* batch);
+void PutCode(uint32_t uid, uint32_t generation, const Code& code, Batch* batch);
+// All that are ready.
+void PutCodes(uint32_t uid, uint32_t generation, const CodeTable& codes, Batch* batch);
 
 }  // namespace nestor
 

@@ -160,7 +160,7 @@ class QueryFeed {
 // --- Index ---
 struct IndexInfo {
   uint64_t generation = 0;  // 0 = never built
-  IndexSpec spec;           // of the live index, as built (resolved)
+  IndexSpec spec;           // of the live index, as built (resolved), with its codes of now
   IndexSpec next_spec;      // of the next build, as declared
   uint32_t lists = 1;
   uint32_t coarse_dim = 0;  // 0 = one list, nothing trained
@@ -173,7 +173,13 @@ struct IndexInfo {
   // that was never built, or was built when it had fewer. Rows written after a build are assigned
   // to its lists at once and do not count.
   uint64_t unbuilt = 0;
-  IndexMemory memory;
+  IndexMemory memory;  // code_parts go by spec.codes
+  // Codes that are being added beside the live index, with the fraction done.
+  struct BuildingCode {
+    OpqSpec spec;
+    double progress = 0;
+  };
+  std::vector<BuildingCode> building_codes;
   uint64_t id_map_bytes = 0;    // id -> slot, beside the index
   std::string build_operation;  // pending or running build, or empty
 };
@@ -192,7 +198,7 @@ inline bool IsFinal(OperationState state) { return state >= OperationState::kSuc
 
 struct Operation {
   std::string id;    // "op-17"
-  std::string kind;  // "build_index"
+  std::string kind;  // "build_index", "add_code", "drop_code"
   std::string collection;
   uint32_t collection_uid = 0;
   OperationState state = OperationState::kPending;

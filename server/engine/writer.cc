@@ -324,6 +324,12 @@ void Writer::StopRecording() {
   held_rows_ = {};
 }
 
+absl::Status Writer::Exclude(
+    absl::FunctionRef<absl::Status(Generation& generation, const absl::Status& closed)> work) {
+  MutexLock lock(&mutex_);
+  return work(*generation_, closed_);
+}
+
 void Writer::Close(absl::Status why) {
   MutexLock lock(&mutex_);
   closed_ = std::move(why);

@@ -85,6 +85,10 @@ class Writer {
                            absl::FunctionRef<absl::Status(const Changes&, Batch*)> finish);
   // Stops recording; the old generation stays.
   void AbandonBuild();
+  // Under the writer's lock, all writes before it published: `work` on the present generation.
+  // `closed` is OK, or why the collection is.
+  absl::Status Exclude(
+      absl::FunctionRef<absl::Status(Generation& generation, const absl::Status& closed)> work);
 
   // --- Upkeep ---
   // Takes what no reader sees any more out of the store and of memory, a part at a time. Whether

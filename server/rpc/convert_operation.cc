@@ -26,6 +26,8 @@ uint64_t FromOperationId(absl::string_view id) {
 void FromOperation(const Operation& operation, v1::Operation* out) {
   out->set_id(FromOperationId(operation.id));
   out->set_kind(operation.kind == "build_index" ? v1::Operation::KIND_BUILD_INDEX
+                : operation.kind == "add_code"  ? v1::Operation::KIND_ADD_CODE
+                : operation.kind == "drop_code" ? v1::Operation::KIND_DROP_CODE
                                                 : v1::Operation::KIND_UNSPECIFIED);
   out->set_collection(operation.collection);
   // The enums are numbered alike.
@@ -65,7 +67,15 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   for (size_t c = 0; c < info.spec.codes.size(); ++c) {
     v1::Code* code = out->add_codes();
     FromCodeSpec(info.spec.codes[c], code->mutable_spec());
-    code->set_bytes(info.memory.code_parts[c]);
+    if (c < info.memory.code_parts.size()) code->set_bytes(info.memory.code_parts[c]);
+    code->set_state(v1::Code::STATE_READY);
+    code->set_progress(1);
+  }
+  for (const IndexInfo::BuildingCode& building : info.building_codes) {
+    v1::Code* code = out->add_codes();
+    FromCodeSpec(building.spec, code->mutable_spec());
+    code->set_state(v1::Code::STATE_BUILDING);
+    code->set_progress(building.progress);
   }
   memory->set_graph(info.memory.graph);
   const GraphMemory& graph = info.memory.graph_parts;

@@ -39,6 +39,45 @@ grpc::ServerUnaryReactor* IndexService::BuildIndex(grpc::CallbackServerContext* 
       });
 }
 
+namespace {
+
+// Begins what `begin` does with the code of the request.
+template <typename Request>
+absl::Status ChangeCodes(Engine& engine, const Request& request,
+                         absl::StatusOr<std::string> (Engine::*begin)(absl::string_view,
+                                                                      const OpqSpec&),
+                         v1::Operation* reply) {
+  if (!request.has_code()) return FieldError("code", "must be set");
+  const absl::StatusOr<std::string> id =
+      (engine.*begin)(request.collection(), ToCodeSpec(request.code()));
+  if (!id.ok()) return AtField("code", id.status());
+  const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
+  if (!operation.ok()) return operation.status();
+  FromOperation(*operation, reply);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* IndexService::AddCode(grpc::CallbackServerContext* context,
+                                                const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return StartCall<v1::AddCodeRequest, v1::Operation>(
+      backend_, &backend_->writes, Method::kAddCode, context, in, out,
+      [](Engine& engine, const v1::AddCodeRequest& request, v1::Operation* reply) {
+        return ChangeCodes(engine, request, &Engine::AddCode, reply);
+      });
+}
+
+grpc::ServerUnaryReactor* IndexService::DropCode(grpc::CallbackServerContext* context,
+                                                 const grpc::ByteBuffer* in,
+                                                 grpc::ByteBuffer* out) {
+  return StartCall<v1::DropCodeRequest, v1::Operation>(
+      backend_, &backend_->writes, Method::kDropCode, context, in, out,
+      [](Engine& engine, const v1::DropCodeRequest& request, v1::Operation* reply) {
+        return ChangeCodes(engine, request, &Engine::DropCode, reply);
+      });
+}
+
 grpc::ServerUnaryReactor* IndexService::GetIndex(grpc::CallbackServerContext* context,
                                                  const grpc::ByteBuffer* in,
                                                  grpc::ByteBuffer* out) {

@@ -9,7 +9,9 @@ namespace nestor {
 
 // Every method takes bytes (wire.h says why).
 using RawIndexService = v1::IndexService::WithRawCallbackMethod_GetIndex<
-    v1::IndexService::WithRawCallbackMethod_BuildIndex<v1::IndexService::Service>>;
+    v1::IndexService::WithRawCallbackMethod_DropCode<
+        v1::IndexService::WithRawCallbackMethod_AddCode<
+            v1::IndexService::WithRawCallbackMethod_BuildIndex<v1::IndexService::Service>>>>;
 
 class IndexService final : public RawIndexService {
  public:
@@ -17,6 +19,10 @@ class IndexService final : public RawIndexService {
 
   grpc::ServerUnaryReactor* BuildIndex(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
+  grpc::ServerUnaryReactor* AddCode(grpc::CallbackServerContext* context,
+                                    const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
+  grpc::ServerUnaryReactor* DropCode(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetIndex(grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
 

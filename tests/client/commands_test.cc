@@ -186,12 +186,31 @@ TEST_F(CommandsTest, BuildsCodes) {
   ASSERT_EQ(spec.codes_size(), 2);
   EXPECT_EQ(spec.codes(0).SerializeAsString(), code.SerializeAsString());
   EXPECT_EQ(spec.codes(1).bits(), 4u);
+  server_.index.mutable_codes(0)->set_state(v1::Code::STATE_READY);
   const Result stats = Run({"stats", "c"});
   EXPECT_THAT(stats.out, HasSubstr("codes                  opq2x1b8\n"));
   EXPECT_THAT(stats.out, HasSubstr("memory: codes          7.0 kB\n"));
+  v1::Code* added = server_.index.add_codes();
+  *added->mutable_spec() = code;
+  added->set_state(v1::Code::STATE_BUILDING);
+  added->set_progress(0.455);
+  EXPECT_THAT(Run({"stats", "c"}).out, HasSubstr("opq2x1b8, opq2x1b8 (45 %)\n"));
   const Result bad = Run({"build", "c", "--code", "pq2x1b8"});
   EXPECT_EQ(bad.code, 2);
   EXPECT_THAT(bad.err, HasSubstr("opq<dim>x<bytes>b<bits>"));
+}
+
+TEST_F(CommandsTest, AddsAndDropsCodes) {
+  const Result added = Run({"code", "add", "c", "opq2x1b8"});
+  EXPECT_EQ(added.code, 0) << added.err;
+  EXPECT_THAT(added.out, HasSubstr("added the code opq2x1b8 to c in "));
+  const Result dropped = Run({"code", "drop", "c", "opq2x1b8"});
+  EXPECT_EQ(dropped.code, 0) << dropped.err;
+  EXPECT_THAT(dropped.out, HasSubstr("dropped the code opq2x1b8 from c in "));
+  EXPECT_THAT(server_.code_changes(), ElementsAre("add 2 1 8", "drop 2 1 8"));
+  EXPECT_EQ(Run({"code", "add", "nothing", "opq2x1b8"}).code, 1);
+  EXPECT_EQ(Run({"code", "add", "c", "2x1b8"}).code, 2);
+  EXPECT_EQ(Run({"code", "c", "opq2x1b8"}).code, 2);
 }
 
 TEST_F(CommandsTest, BuildsAGraph) {

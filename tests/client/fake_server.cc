@@ -139,6 +139,29 @@ class FakeServer::Services {
       response->set_state(v1::Operation::STATE_PENDING);
       return Status::OK;
     }
+    Status AddCode(ServerContext* context, const v1::AddCodeRequest* request,
+                   v1::Operation* response) override {
+      return Change("add", *request, context, response);
+    }
+    Status DropCode(ServerContext* context, const v1::DropCodeRequest* request,
+                    v1::Operation* response) override {
+      return Change("drop", *request, context, response);
+    }
+    template <typename Request>
+    Status Change(const char* what, const Request& request, ServerContext* context,
+                  v1::Operation* response) {
+      if (Status s = Enter(fake, context); !s.ok()) return s;
+      std::lock_guard lock(fake->mutex_);
+      if (!fake->collections.contains(request.collection())) {
+        return NoCollection(request.collection());
+      }
+      const v1::CodeSpec& code = request.code();
+      fake->code_changes_.push_back(
+          absl::StrCat(what, " ", code.dim(), " ", code.bytes(), " ", code.bits()));
+      response->set_id(7);
+      response->set_state(v1::Operation::STATE_PENDING);
+      return Status::OK;
+    }
     Status GetIndex(ServerContext* context, const v1::GetIndexRequest* request,
                     v1::Index* response) override {
       if (Status s = Enter(fake, context); !s.ok()) return s;
@@ -253,6 +276,10 @@ std::vector<v1::CollectionSpec> FakeServer::created() const {
   return created_;
 }
 
+std::vector<std::string> FakeServer::code_changes() const {
+  std::lock_guard lock(mutex_);
+  return code_changes_;
+}
 std::vector<v1::BuildIndexRequest> FakeServer::builds() const {
   std::lock_guard lock(mutex_);
   return builds_;

@@ -58,6 +58,7 @@ class FakeServer {
   std::vector<v1::StreamUpsertRequest> batches() const;
   std::vector<v1::CollectionSpec> created() const;
   std::vector<v1::BuildIndexRequest> builds() const;
+  std::vector<std::string> code_changes() const;  // "add 256 32 4"
   std::vector<v1::DeletePointsRequest> deletes() const;
 
   // For serve_stream: keeps the batch and acks all its rows.
@@ -74,6 +75,7 @@ class FakeServer {
   std::vector<v1::StreamUpsertRequest> batches_;
   std::vector<v1::CollectionSpec> created_;
   std::vector<v1::BuildIndexRequest> builds_;
+  std::vector<std::string> code_changes_;
   std::vector<v1::DeletePointsRequest> deletes_;
   int port_ = 0;
   std::unique_ptr<Services> services_;

@@ -26,13 +26,15 @@ std::string LoadName(LoadCollection collection) {
   return collection == LoadCollection::kDocs ? "docs" : "temp";
 }
 
-IndexSpec LoadShape(uint64_t shape) {
+IndexSpec LoadShape(uint64_t numbered) {
+  const uint64_t shape = numbered & ~kLoadCodeAdded;
   IndexSpec spec;
   spec.lists = 4;
   if (shape % kLoadShapes > 0)
     spec.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 40};
   spec.no_lists = shape % kLoadShapes == 2;
   if (shape % kLoadShapes == 1) spec.codes = {{.dim = 16, .bytes = 4, .bits = 4}};
+  if (numbered != shape) spec.codes.push_back(kLoadCode);
   return spec;
 }
 
@@ -164,6 +166,26 @@ absl::Status MixedLoad::Build(LoadCollection collection, uint64_t shape) {
   return absl::OkStatus();
 }
 
+absl::Status MixedLoad::ChangeCode(uint64_t shape, const std::function<Begun()>& begin) {
+  LoadNote note{.thread = kOwner, .kind = LoadNote::Kind::kDeclare, .version = shape};
+  note_(note);
+  const absl::StatusOr<std::string> begun = begin();
+  if (!begun.ok()) return begun.status();
+  const Operation ended = Await(*engine_, *begun);
+  if (!ended.error.ok()) return ended.error;
+  note.acknowledged = 1;
+  note_(note);
+  return absl::OkStatus();
+}
+
+absl::Status MixedLoad::AddAndDropCode(uint64_t shape) {
+  absl::Status status =
+      ChangeCode(shape | kLoadCodeAdded, [this] { return engine_->AddCode("docs", kLoadCode); });
+  if (!status.ok()) return status;
+  AwaitBatches(1);
+  return ChangeCode(shape, [this] { return engine_->DropCode("docs", kLoadCode); });
+}
+
 absl::Status MixedLoad::Write(uint32_t thread) {
   std::mt19937 random(static_cast<uint32_t>(run_ * LoadNote::kThreads + thread + 1));
   const uint64_t first = thread * kPoints;
@@ -208,6 +230,8 @@ absl::Status MixedLoad::Own(int builds) {
       return status;
     }
     if (absl::Status status = Build(LoadCollection::kDocs, shape); !status.ok()) return status;
+    if (LoadShape(shape).no_lists) continue;
+    if (absl::Status status = AddAndDropCode(shape); !status.ok()) return status;
   }
   AwaitBatches(kBatchesPerBuild);
   return absl::OkStatus();

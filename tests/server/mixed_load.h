@@ -1,7 +1,7 @@
 // The load that crash tests cut off: two writers upsert, overwrite and delete points of "docs"; a
-// third thread builds its index in three shapes in turn, changes its declared index, and creates,
-// fills, builds, overwrites and deletes "temp"; a reader searches all the while. Every change is
-// noted before it is tried and once it is acknowledged.
+// third thread builds its index in three shapes in turn, adds a code to it and drops it, changes
+// its declared index, and creates, fills, builds, overwrites and deletes "temp"; a reader searches
+// all the while. Every change is noted before it is tried and once it is acknowledged.
 #ifndef NESTOR_TESTS_SERVER_MIXED_LOAD_H_
 #define NESTOR_TESTS_SERVER_MIXED_LOAD_H_
 
@@ -13,6 +13,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "index/base/mutex.h"
 #include "server/engine/engine.h"
 
@@ -42,8 +43,11 @@ struct LoadNote {
 };
 static_assert(sizeof(LoadNote) == 64);
 
-// The index specs that are declared and built: lists, lists and graph, graph alone.
+// The index specs that are declared and built: lists; lists with a code, and a graph; graph alone.
 inline constexpr uint64_t kLoadShapes = 3;
+// Of a shape: with the code that is added to lists, and dropped again, after their build.
+inline constexpr uint64_t kLoadCodeAdded = uint64_t{1} << 63;
+inline constexpr OpqSpec kLoadCode = {.dim = 32, .bytes = 8, .bits = 4};
 IndexSpec LoadShape(uint64_t shape);
 
 // In a tight loop: whenever the load is cut off, something of it is under way. It builds "temp",
@@ -68,6 +72,10 @@ class MixedLoad {
   absl::Status Delete(uint32_t thread, LoadCollection collection, uint64_t first, uint64_t count);
   absl::Status Declare(LoadCollection collection, uint64_t shape);
   absl::Status Build(LoadCollection collection, uint64_t shape);
+  // To "docs", built in this shape; and out of it again.
+  absl::Status AddAndDropCode(uint64_t shape);
+  using Begun = absl::StatusOr<std::string>;  // an operation's id
+  absl::Status ChangeCode(uint64_t shape, const std::function<Begun()>& begin);
 
   absl::Status Write(uint32_t thread);  // until stopped
   absl::Status Own(int builds);

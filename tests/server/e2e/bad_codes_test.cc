@@ -110,6 +110,32 @@ TEST_F(BadCodesTest, Specs) {
   ExpectRefused(&v1::IndexService::Stub::BuildIndex, good, &reply, cases);
 }
 
+TEST_F(BadCodesTest, AddAndDrop) {
+  const auto table = [](auto good) {
+    using R = decltype(good);
+    const auto code = [](uint32_t dim, uint32_t bytes, uint32_t bits) {
+      return [=](R* r) { *r->mutable_code() = CodeOf(dim, bytes, bits); };
+    };
+    const auto invalid = StatusCode::INVALID_ARGUMENT;
+    return std::vector<Case<R>>{
+        {[](R* r) { r->clear_code(); }, invalid, "code", "must be set"},
+        {code(5, 1, 8), invalid, "code", "dim 5 is not in the nesting"},
+        {code(8, 3, 8), invalid, "code", "must divide its dim 8"},
+        {[](R* r) { r->set_collection("none"); }, StatusCode::NOT_FOUND, "",
+         "no collection \"none\""},
+    };
+  };
+  v1::AddCodeRequest add;
+  add.set_collection("l2");
+  *add.mutable_code() = CodeOf(8, 2, 4);
+  v1::DropCodeRequest drop;
+  drop.set_collection("l2");
+  *drop.mutable_code() = CodeOf(8, 2, 4);
+  v1::Operation reply;
+  ExpectRefused(&v1::IndexService::Stub::AddCode, add, &reply, table(add));
+  ExpectRefused(&v1::IndexService::Stub::DropCode, drop, &reply, table(drop));
+}
+
 TEST_F(BadCodesTest, SpecsAtCreation) {
   v1::Collection reply;
   const std::vector<Case<v1::CreateCollectionRequest>> cases = {

@@ -134,5 +134,44 @@ TEST_F(CodesApiTest, TheSpecOfTheNextBuildNamesThem) {
   ASSERT_EQ(GetIndex().codes_size(), 1);
 }
 
+TEST_F(CodesApiTest, TheyComeAndGoWithoutABuild) {
+  Upsert(0, 300);
+  v1::BuildIndexRequest build;
+  build.set_collection("c");
+  ASSERT_EQ(Build(build).state(), v1::Operation::STATE_SUCCEEDED);
+  v1::AddCodeRequest add;
+  add.set_collection("c");
+  add.mutable_code()->set_dim(kDim);
+  add.mutable_code()->set_bytes(8);
+  add.mutable_code()->set_bits(4);
+  v1::Operation operation;
+  ASSERT_THAT(CallStub(stubs().indexes.get(), &v1::IndexService::Stub::AddCode, add, &operation),
+              IsOk());
+  EXPECT_EQ(operation.kind(), v1::Operation::KIND_ADD_CODE);
+  operation = WaitFor(operation.id());
+  ASSERT_EQ(operation.state(), v1::Operation::STATE_SUCCEEDED) << operation.error().message();
+  const v1::Index index = GetIndex();
+  EXPECT_EQ(index.generation(), 1u);
+  ASSERT_EQ(index.codes_size(), 1);
+  EXPECT_EQ(index.codes(0).state(), v1::Code::STATE_READY);
+  EXPECT_EQ(index.codes(0).progress(), 1);
+  v1::SearchRequest request = MakeSearch("c", VectorOf(17, kDim), 5);
+  *request.mutable_plan() = PlanOf(kName, 60);
+  EXPECT_EQ(Search(request).hits(0).id().num(), 17u);
+
+  v1::DropCodeRequest drop;
+  drop.set_collection("c");
+  *drop.mutable_code() = add.code();
+  ASSERT_THAT(CallStub(stubs().indexes.get(), &v1::IndexService::Stub::DropCode, drop, &operation),
+              IsOk());
+  EXPECT_EQ(operation.kind(), v1::Operation::KIND_DROP_CODE);
+  ASSERT_EQ(WaitFor(operation.id()).state(), v1::Operation::STATE_SUCCEEDED);
+  EXPECT_EQ(GetIndex().codes_size(), 0);
+  v1::SearchResponse reply;
+  EXPECT_EQ(CallStub(stubs().searches.get(), &v1::SearchService::Stub::Search, request, &reply)
+                .error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+}
+
 }  // namespace
 }  // namespace nestor

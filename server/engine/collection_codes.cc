@@ -1,0 +1,238 @@
+// Codes that come to and leave a collection's index beside reads and writes, on the builder's
+// thread.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "index/base/crash_point.h"
+#include "index/build.h"
+#include "index/code_table.h"
+#include "index/train_code.h"
+#include "server/engine/collection.h"
+#include "server/engine/stored_codes.h"
+#include "server/storage/keys.h"
+#include "server/storage/records.h"
+
+namespace nestor {
+namespace {
+
+// The share of the whole that training takes; the rest is coding the rows.
+constexpr double kTrained = 0.8;
+// Rows whose codes are put in under the writer's lock at once: some 50 us.
+constexpr size_t kChunkRows = 256;
+
+// The rows of a pinned snapshot, list by list.
+class SnapshotRows : public BuildSource {
+ public:
+  SnapshotRows(const IvfIndex& index, const StoredPoints& points, size_t vector_bytes,
+               uint64_t snapshot)
+      : index_(index),
+        points_(points),
+        vector_bytes_(vector_bytes),
+        slots_(index.SlotsAt(snapshot)) {}
+
+  uint64_t size() const override { return slots_.size(); }
+  Row At(uint64_t i) const override {
+    return {index_.IdAt(slots_[i]), index_.RowAt(slots_[i]), index_.BornAt(slots_[i])};
+  }
+  absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const override {
+    std::vector<uint64_t> rows;
+    for (uint64_t k = 0; k < n; ++k) {
+      const std::byte* vector = index_.VectorAt(slots_[i + k]);
+      if (vector == nullptr) {
+        rows.push_back(index_.RowAt(slots_[i + k]));
+      } else {
+        std::memcpy(out + k * vector_bytes_, vector, vector_bytes_);
+      }
+    }
+    // Vectors are in memory for all rows or for none.
+    return rows.empty() ? absl::OkStatus() : points_.Fetch(rows, out);
+  }
+
+  uint32_t slot(uint64_t i) const { return slots_[i]; }
+  std::vector<uint32_t> Lists() const {
+    std::vector<uint32_t> lists;
+    for (const uint32_t slot : slots_) lists.push_back(index_.ListAt(slot));
+    return lists;
+  }
+
+ private:
+  const IvfIndex& index_;
+  const StoredPoints& points_;
+  const size_t vector_bytes_;
+  const std::vector<uint32_t> slots_;
+};
+
+}  // namespace
+
+absl::Status Collection::AddCode(const OpqSpec& spec, const Progress& progress) {
+  absl::Status status =
+      writer_.Exclude([&](Generation& current, const absl::Status& closed) -> absl::Status {
+        if (!closed.ok()) return closed;
+        current.index->FreeLists(snapshots_.Oldest());
+        if (current.number == 0) {
+          return absl::FailedPreconditionError(absl::StrCat(
+              "the code ", OpqName(spec), " needs an index that was built; this one never was"));
+        }
+        return current.index->BeginCode(spec);
+      });
+  if (!status.ok()) return status;
+  Pass(CrashPoint::kCodeBegun);
+  status = TrainAndPublish(spec, progress);
+  if (status.ok()) return status;
+  // Also where the collection is closed: it may open again.
+  writer_
+      .Exclude([&](Generation& current, const absl::Status&) {
+        TakeOut(spec, current.index.get());
+        return absl::OkStatus();
+      })
+      .IgnoreError();
+  return status;
+}
+
+absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& progress) {
+  std::shared_ptr<const Code> code;
+  {
+    const absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
+    if (!pinned.ok()) return pinned.status();
+    absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
+    const IvfIndex& index = *pinned->generation->index;
+    const SnapshotRows rows(index, stored_, vector_bytes_, pinned->seq);
+    CodeTraining training{.spec = spec, .threads = context_->build_threads};
+    training.progress = [&](double fraction) {
+      index.ReportCode(kTrained * fraction);
+      return progress("train", kTrained * fraction);
+    };
+    // Nothing is kept for it while it trains.
+    training.rows_read = [&] { std::move(unpin).Invoke(); };
+    auto trained = TrainCode(schema_, index.model(), rows, rows.Lists(), training);
+    if (!trained.ok()) return trained.status();
+    code = *std::move(trained);
+  }
+  Pass(CrashPoint::kCodeTrained);
+  // What is written from here on is coded by the writer, the rest of this snapshot here.
+  absl::StatusOr<Snapshots::Pinned> pinned = absl::InternalError("not pinned");
+  absl::Status status =
+      writer_.Exclude([&](Generation& current, const absl::Status& closed) -> absl::Status {
+        if (!closed.ok()) return closed;
+        pinned = snapshots_.Pin(0, {});
+        if (!pinned.ok()) return pinned.status();
+        current.index->AttachCode(code);
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
+  Pass(CrashPoint::kCodeAttached);
+  status = CodeRows(*pinned, *code, progress);
+  if (!status.ok()) return status;
+  Pass(CrashPoint::kRowsCoded);
+  return StoreCodes(
+      [&](std::vector<OpqSpec>* built, std::vector<OpqSpec>* next, Batch* batch) -> absl::Status {
+        built->push_back(spec);
+        if (std::find(next->begin(), next->end(), spec) == next->end() &&
+            next->size() < kMaxCodes) {
+          next->push_back(spec);
+        }
+        PutCode(uid_, pinned->generation->number, *code, batch);
+        return absl::OkStatus();
+      },
+      [&](IvfIndex* index) { index->PublishCode(pinned->seq); });
+}
+
+absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& code,
+                                  const Progress& progress) {
+  const IvfIndex& index = *pinned.generation->index;
+  const SnapshotRows rows(index, stored_, vector_bytes_, pinned.seq);
+  std::vector<std::byte> bytes(kChunkRows * vector_bytes_);
+  std::vector<float> values(schema_.dim), prepared;
+  std::vector<uint8_t> one, codes(kChunkRows * code.spec().bytes);
+  std::vector<float> half_squares(kChunkRows);
+  for (uint64_t first = 0; first < rows.size(); first += kChunkRows) {
+    const double done =
+        kTrained + (1 - kTrained) * static_cast<double>(first) / static_cast<double>(rows.size());
+    index.ReportCode(done);
+    if (!progress("encode", done)) return absl::CancelledError("adding the code was cancelled");
+    const uint64_t n = std::min<uint64_t>(kChunkRows, rows.size() - first);
+    if (absl::Status s = rows.Read(first, n, bytes.data()); !s.ok()) return s;
+    for (uint64_t i = 0; i < n; ++i) {
+      DecodeVector(schema_.dtype, bytes.data() + i * vector_bytes_, schema_.dim, values.data());
+      half_squares[i] =
+          code.Encode(values.data(), index.ListAt(rows.slot(first + i)), &prepared, &one);
+      std::copy(one.begin(), one.end(), codes.begin() + static_cast<ptrdiff_t>(i * one.size()));
+    }
+    // The writer moves rows from run to run.
+    const absl::Status put =
+        writer_.Exclude([&](Generation& current, const absl::Status& closed) -> absl::Status {
+          if (!closed.ok()) return closed;
+          for (uint64_t i = 0; i < n; ++i) {
+            current.index->PutCode(rows.slot(first + i), codes.data() + i * code.spec().bytes,
+                                   half_squares[i]);
+          }
+          return absl::OkStatus();
+        });
+    if (!put.ok()) return put;
+  }
+  return absl::OkStatus();
+}
+
+// One batch for the generation's record, the collection's and what is stored of codes; then memory.
+absl::Status Collection::StoreCodes(const CodeChange& change,
+                                    absl::FunctionRef<void(IvfIndex*)> apply) {
+  MutexLock record(&record_mutex_);
+  CollectionSpec next = *spec();
+  absl::Status status =
+      writer_.Exclude([&](Generation& generation, const absl::Status& closed) -> absl::Status {
+        if (!closed.ok()) return closed;
+        IvfIndex& index = *generation.index;
+        GenerationRecord built{generation.number, index.spec(), generation.rows_at_build,
+                               generation.built_micros};
+        built.spec.codes = index.codes()->Specs();
+        Batch batch(context_->store);
+        if (absl::Status s = change(&built.spec.codes, &next.index.codes, &batch); !s.ok()) {
+          return s;
+        }
+        if (next.index.no_lists) next.index.codes.clear();
+        batch.Put(Family::kMeta, GenerationKey(uid_), EncodeGeneration(built));
+        batch.Put(Family::kMeta, CollectionKey(uid_), EncodeCollection({next, created_micros_}));
+        if (absl::Status s = context_->store->Write(std::move(batch), /*sync=*/true); !s.ok()) {
+          return s;
+        }
+        Pass(CrashPoint::kCodeStored);
+        apply(&index);
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  Pass(CrashPoint::kCodePublished);
+  MutexLock lock(&spec_mutex_);
+  spec_ = std::make_shared<const CollectionSpec>(std::move(next));
+  return absl::OkStatus();
+}
+
+// Under the writer's lock. Readers who pin before Retire may still find it.
+void Collection::TakeOut(const OpqSpec& spec, IvfIndex* index) {
+  index->DropCode(spec, snapshots_.Peek().ticket).IgnoreError();
+  snapshots_.Retire();
+}
+
+absl::Status Collection::DropCode(const OpqSpec& spec) {
+  absl::Status status = StoreCodes(
+      [&](std::vector<OpqSpec>* built, std::vector<OpqSpec>* next, Batch* batch) -> absl::Status {
+        if (std::erase(*built, spec) == 0) {
+          return absl::NotFoundError(absl::StrCat("no code ", OpqName(spec),
+                                                  " to drop; the index has ", CodesText(*built)));
+        }
+        std::erase(*next, spec);
+        batch->Delete(Family::kModels, CodeKey(uid_, snapshots_.Peek().generation->number, spec));
+        return absl::OkStatus();
+      },
+      [&](IvfIndex* index) { TakeOut(spec, index); });
+  Pass(CrashPoint::kCodeRemoved);
+  return status;
+}
+
+}  // namespace nestor
