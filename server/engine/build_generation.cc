@@ -1,8 +1,8 @@
 #include "server/engine/build_generation.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -11,6 +11,7 @@
 #include "index/base/crash_point.h"
 #include "index/build.h"
 #include "server/engine/clock.h"
+#include "server/engine/row_source.h"
 #include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
 #include "server/storage/keys.h"
@@ -26,54 +27,12 @@ constexpr double kIndexShare = 0.9;
 constexpr size_t kFewChanges = 500;
 constexpr int kRounds = 16;
 
-// The rows of a generation that a snapshot shows, by ascending row number. The snapshot is needed
-// to make it; then slots suffice, which the writer holds.
-class GenerationSource : public BuildSource {
- public:
-  GenerationSource(const Generation& generation, const StoredPoints& points, size_t vector_bytes,
-                   std::vector<uint32_t> slots)
-      : index_(*generation.index),
-        points_(points),
-        vector_bytes_(vector_bytes),
-        slots_(std::move(slots)) {
-    std::sort(slots_.begin(), slots_.end(),
-              [this](uint32_t a, uint32_t b) { return index_.RowAt(a) < index_.RowAt(b); });
-    born_.reserve(slots_.size());
-    for (const uint32_t slot : slots_) born_.push_back(index_.BornAt(slot));
-  }
-
-  uint64_t size() const override { return slots_.size(); }
-  Row At(uint64_t i) const override {
-    return {index_.IdAt(slots_[i]), index_.RowAt(slots_[i]), born_[i]};
-  }
-  absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const override {
-    std::vector<uint64_t> rows;
-    for (uint64_t k = 0; k < n; ++k) {
-      const std::byte* vector = index_.VectorAt(slots_[i + k]);
-      if (vector == nullptr) {
-        rows.push_back(index_.RowAt(slots_[i + k]));
-      } else {
-        std::memcpy(out + k * vector_bytes_, vector, vector_bytes_);
-      }
-    }
-    // Vectors are in memory for all rows or for none.
-    return rows.empty() ? absl::OkStatus() : points_.Fetch(rows, out);
-  }
-
-  bool Contains(uint64_t row) const {
-    const auto it = std::lower_bound(
-        slots_.begin(), slots_.end(), row,
-        [this](uint32_t slot, uint64_t wanted) { return index_.RowAt(slot) < wanted; });
-    return it != slots_.end() && index_.RowAt(*it) == row;
-  }
-
- private:
-  const IvfIndex& index_;
-  const StoredPoints& points_;
-  const size_t vector_bytes_;
-  std::vector<uint32_t> slots_;
-  std::vector<uint64_t> born_;
-};
+// `rows` ascend by row number.
+bool Contains(const RowSource& rows, uint64_t row) {
+  const auto all = std::views::iota(uint64_t{0}, rows.size());
+  const auto it = std::ranges::lower_bound(all, row, {}, [&](uint64_t i) { return rows.row(i); });
+  return it != all.end() && rows.row(*it) == row;
+}
 
 class Build {
  public:
@@ -99,8 +58,10 @@ class Build {
 };
 
 absl::Status Build::BuildIndex() {
-  const GenerationSource source(*start_.generation, *task_.points, vector_bytes_,
-                                std::move(start_.slots));
+  const IvfIndex& old = *start_.generation->index;
+  std::sort(start_.slots.begin(), start_.slots.end(),
+            [&old](uint32_t a, uint32_t b) { return old.RowAt(a) < old.RowAt(b); });
+  const RowSource source(old, *task_.points, vector_bytes_, std::move(start_.slots));
   task_.snapshots->Unpin(start_.ticket);
   BuildOptions options;
   options.threads = task_.threads;
@@ -116,7 +77,7 @@ absl::Status Build::BuildIndex() {
   const IvfIndex& built = *next_->index;
   next_->ids.Reserve(source.size());
   for (uint32_t slot = 0; slot < built.slot_limit(); ++slot) {
-    if (!source.Contains(built.RowAt(slot))) continue;
+    if (!Contains(source, built.RowAt(slot))) continue;
     next_->ids.Put(built.IdAt(slot), slot, built.BornAt(slot));
   }
   if (next_->ids.size() != source.size()) {

@@ -1,7 +1,6 @@
 // Codes that come to and leave a collection's index beside reads and writes, on the builder's
 // thread.
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,10 +9,10 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
-#include "index/build.h"
 #include "index/code_table.h"
 #include "index/train_code.h"
 #include "server/engine/collection.h"
+#include "server/engine/row_source.h"
 #include "server/engine/stored_codes.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
@@ -26,47 +25,12 @@ constexpr double kTrained = 0.8;
 // Rows whose codes are put in under the writer's lock at once: some 50 us.
 constexpr size_t kChunkRows = 256;
 
-// The rows of a pinned snapshot, list by list.
-class SnapshotRows : public BuildSource {
- public:
-  SnapshotRows(const IvfIndex& index, const StoredPoints& points, size_t vector_bytes,
-               uint64_t snapshot)
-      : index_(index),
-        points_(points),
-        vector_bytes_(vector_bytes),
-        slots_(index.SlotsAt(snapshot)) {}
-
-  uint64_t size() const override { return slots_.size(); }
-  Row At(uint64_t i) const override {
-    return {index_.IdAt(slots_[i]), index_.RowAt(slots_[i]), index_.BornAt(slots_[i])};
-  }
-  absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const override {
-    std::vector<uint64_t> rows;
-    for (uint64_t k = 0; k < n; ++k) {
-      const std::byte* vector = index_.VectorAt(slots_[i + k]);
-      if (vector == nullptr) {
-        rows.push_back(index_.RowAt(slots_[i + k]));
-      } else {
-        std::memcpy(out + k * vector_bytes_, vector, vector_bytes_);
-      }
-    }
-    // Vectors are in memory for all rows or for none.
-    return rows.empty() ? absl::OkStatus() : points_.Fetch(rows, out);
-  }
-
-  uint32_t slot(uint64_t i) const { return slots_[i]; }
-  std::vector<uint32_t> Lists() const {
-    std::vector<uint32_t> lists;
-    for (const uint32_t slot : slots_) lists.push_back(index_.ListAt(slot));
-    return lists;
-  }
-
- private:
-  const IvfIndex& index_;
-  const StoredPoints& points_;
-  const size_t vector_bytes_;
-  const std::vector<uint32_t> slots_;
-};
+std::vector<uint32_t> ListsOf(const IvfIndex& index, const RowSource& rows) {
+  std::vector<uint32_t> lists;
+  lists.reserve(rows.size());
+  for (uint64_t i = 0; i < rows.size(); ++i) lists.push_back(index.ListAt(rows.slot(i)));
+  return lists;
+}
 
 }  // namespace
 
@@ -102,7 +66,7 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
     if (!pinned.ok()) return pinned.status();
     absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
     const IvfIndex& index = *pinned->generation->index;
-    const SnapshotRows rows(index, stored_, vector_bytes_, pinned->seq);
+    const RowSource rows(index, stored_, vector_bytes_, index.SlotsAt(pinned->seq));
     CodeTraining training{.spec = spec, .threads = context_->build_threads};
     training.progress = [&](double fraction) {
       index.ReportCode(kTrained * fraction);
@@ -110,7 +74,7 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
     };
     // Nothing is kept for it while it trains.
     training.rows_read = [&] { std::move(unpin).Invoke(); };
-    auto trained = TrainCode(schema_, index.model(), rows, rows.Lists(), training);
+    auto trained = TrainCode(schema_, index.model(), rows, ListsOf(index, rows), training);
     if (!trained.ok()) return trained.status();
     code = *std::move(trained);
   }
@@ -147,7 +111,7 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
 absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& code,
                                   const Progress& progress) {
   const IvfIndex& index = *pinned.generation->index;
-  const SnapshotRows rows(index, stored_, vector_bytes_, pinned.seq);
+  const RowSource rows(index, stored_, vector_bytes_, index.SlotsAt(pinned.seq));
   std::vector<std::byte> bytes(kChunkRows * vector_bytes_);
   std::vector<float> values(schema_.dim), prepared;
   std::vector<uint8_t> one, codes(kChunkRows * code.spec().bytes);
