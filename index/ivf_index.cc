@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
+#include "index/base/release_held.h"
 #include "index/ivf_rep.h"
 
 namespace nestor {
@@ -187,13 +188,8 @@ void IvfIndex::MarkDead(uint32_t slot, uint64_t dead, bool held) {
   rep_->alive_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void IvfIndex::ReleaseHeld() {
-  std::deque<Rep::DeadSlot>& dead = rep_->dead_slots_;
-  const auto middle = dead.insert(dead.end(), rep_->held_slots_.begin(), rep_->held_slots_.end());
-  std::inplace_merge(
-      dead.begin(), middle, dead.end(),
-      [](const Rep::DeadSlot& a, const Rep::DeadSlot& b) { return a.dead < b.dead; });
-  rep_->held_slots_ = {};
+void IvfIndex::ReleaseHeld(uint64_t up_to) {
+  nestor::ReleaseHeld(up_to, &rep_->held_slots_, &rep_->dead_slots_);
 }
 
 void IvfIndex::ReclaimSlots(uint64_t horizon) {

@@ -162,8 +162,8 @@ class IvfIndex {
   // later rows; the slots, where there is a graph, once Repair has taken out their nodes and no
   // reader is left who met them.
   void ReclaimSlots(uint64_t horizon);
-  // Held rows are reclaimed as others from now on.
-  void ReleaseHeld();
+  // Held rows that died up to this snapshot are reclaimed as others from now on.
+  void ReleaseHeld(uint64_t up_to);
   // Rewrites lists in which rows that are gone hold more than a twelfth of the places, until
   // `max_rows` rows were copied. Whether more are left. Readers who came before have what was
   // there: it is kept until FreeLists hears of a greater ticket.

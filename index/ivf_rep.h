@@ -158,7 +158,7 @@ class IvfIndex::Rep {
     uint64_t dead = 0;
   };
   std::deque<DeadSlot> dead_slots_;         // ascending by `dead`
-  std::vector<DeadSlot> held_slots_;        // likewise
+  std::deque<DeadSlot> held_slots_;         // likewise
   absl::flat_hash_set<uint32_t> unlinked_;  // the graph has let go of them, the lists have not
   std::vector<uint32_t> gone_;              // by list: places whose rows no reader sees any more
   std::vector<uint32_t> lists_to_rewrite_;  // those with many such places

@@ -11,6 +11,7 @@
 #include "index/base/crash_point.h"
 #include "index/build.h"
 #include "server/engine/clock.h"
+#include "server/engine/priority.h"
 #include "server/engine/row_source.h"
 #include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
@@ -26,6 +27,9 @@ constexpr double kIndexShare = 0.9;
 // on that.
 constexpr size_t kFewChanges = 500;
 constexpr int kRounds = 16;
+// Share of dead nodes at which a round takes them out of the graph: that takes as long as inserting
+// as many, so below it is left to upkeep.
+constexpr double kRepairAt = 0.25;
 
 // `rows` ascend by row number.
 bool Contains(const RowSource& rows, uint64_t row) {
@@ -45,6 +49,7 @@ class Build {
   absl::Status BuildIndex();
   absl::Status StorePostings();
   absl::Status CatchUp();
+  absl::Status TidyUp(const Writer::Changes& replayed, const std::function<bool()>& go_on);
   absl::Status Replay(const Writer::Changes& changes, Batch* batch);
   absl::Status Add(const Writer::Change& added, Batch* batch);
   absl::Status Kill(const Writer::Change& dead, Batch* batch);
@@ -108,9 +113,8 @@ absl::Status Build::StorePostings() {
 // Rounds beside the writer, until so little is left that it may wait for the rest.
 absl::Status Build::CatchUp() {
   for (int round = 0; round < kRounds; ++round) {
-    if (!task_.progress("catch up", 0.95 + 0.04 * round / kRounds)) {
-      return absl::CancelledError("build cancelled");
-    }
+    const auto go_on = [&] { return task_.progress("catch up", 0.95 + 0.04 * round / kRounds); };
+    if (!go_on()) return absl::CancelledError("build cancelled");
     const Writer::Changes changes = task_.writer->TakeChanges();
     Batch batch(task_.store);
     if (absl::Status status = Replay(changes, &batch); !status.ok()) return status;
@@ -120,7 +124,28 @@ absl::Status Build::CatchUp() {
       if (!status.ok()) return status;
     }
     if (changes.size() <= kFewChanges) break;
+    if (absl::Status status = TidyUp(changes, go_on); !status.ok()) return status;
   }
+  return absl::OkStatus();
+}
+
+// What died beside a long build, or in the rounds before, gives room to what comes. There are no
+// readers yet, and none will look further back than what was replayed.
+absl::Status Build::TidyUp(const Writer::Changes& replayed, const std::function<bool()>& go_on) {
+  IvfIndex& index = *next_->index;
+  uint64_t seq = 0;
+  if (!replayed.dead.empty()) seq = replayed.dead.back().seq;
+  if (!replayed.added.empty()) seq = std::max(seq, replayed.added.back().seq);
+  next_->ids.Forget(seq);
+  if (Graph* graph = index.graph(); graph != nullptr) {
+    graph->SetOldest(seq + 1);
+    if (graph->DeadShare() >= kRepairAt) {
+      if (absl::Status status = graph->Repair(go_on).status(); !status.ok()) return status;
+    }
+  }
+  index.ReclaimSlots(seq);
+  index.RewriteLists(index.slot_limit(), /*ticket=*/0);
+  index.FreeLists(/*oldest=*/1);
   return absl::OkStatus();
 }
 
@@ -205,7 +230,8 @@ absl::Status Build::Run() {
   absl::StatusOr<Writer::BuildStart> start = task_.writer->BeginBuild();
   if (!start.ok()) return start.status();
   start_ = *std::move(start);
-  absl::Status status = BuildIndex();
+  absl::Status status;
+  RunWithPriority(Priority::kBuilds, [&] { status = BuildIndex(); });
   Pass(CrashPoint::kRowsRead);
   if (status.ok()) {
     status = task_.progress("store", kIndexShare) ? StorePostings()

@@ -31,7 +31,8 @@ void Builder::Stop() {
 }
 
 void Builder::Run() {
-  SetPriority(Priority::kBuilds);
+  // Of what keeps pace with writes; the rest of a build gives way to them.
+  SetPriority(Priority::kWrites);
   while (true) {
     Task task;
     {

@@ -12,6 +12,7 @@
 #include "index/code_table.h"
 #include "index/train_code.h"
 #include "server/engine/collection.h"
+#include "server/engine/priority.h"
 #include "server/engine/row_source.h"
 #include "server/engine/stored_codes.h"
 #include "server/storage/keys.h"
@@ -74,7 +75,10 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
     };
     // Nothing is kept for it while it trains.
     training.rows_read = [&] { std::move(unpin).Invoke(); };
-    auto trained = TrainCode(schema_, index.model(), rows, ListsOf(index, rows), training);
+    absl::StatusOr<std::shared_ptr<const Code>> trained = absl::InternalError("not trained");
+    RunWithPriority(Priority::kBuilds, [&] {
+      trained = TrainCode(schema_, index.model(), rows, ListsOf(index, rows), training);
+    });
     if (!trained.ok()) return trained.status();
     code = *std::move(trained);
   }

@@ -4,14 +4,19 @@
 #ifndef NESTOR_SERVER_ENGINE_PRIORITY_H_
 #define NESTOR_SERVER_ENGINE_PRIORITY_H_
 
+#include "absl/functional/function_ref.h"
+
 namespace nestor {
 
 // Nice values on top of the process's own. Where others want all of a CPU, writes have a third of
 // it beside one thread of searches, and builds a tenth: none waits forever.
 enum class Priority : int { kSearches = 0, kWrites = 5, kBuilds = 10 };
 
-// Of the calling thread and of those that it starts from here on. Once for a thread.
+// Of the calling thread and of those that it starts from here on. It can't be raised again.
 void SetPriority(Priority priority);
+
+// Runs `work` in a thread of its own with that priority, and waits for it.
+void RunWithPriority(Priority priority, absl::FunctionRef<void()> work);
 
 }  // namespace nestor
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
+#include "index/base/release_held.h"
 #include "index/graph/graph.h"
 #include "server/storage/keys.h"
 
@@ -269,11 +270,14 @@ absl::StatusOr<Writer::BuildStart> Writer::BeginBuild() {
   absl::StatusOr<Snapshots::Pinned> pinned = snapshots_->Pin(0, {});
   if (!pinned.ok()) return pinned.status();
   recording_ = true;
+  taken_ = 0;
   return BuildStart{generation_, pinned->ticket, generation_->ids.Slots()};
 }
 
 Writer::Changes Writer::TakeChanges() {
   MutexLock lock(&mutex_);
+  ReleaseHeld(taken_);
+  taken_ = seq_;
   return TakeChangesLocked();
 }
 
@@ -317,11 +321,12 @@ void Writer::StopRecording() {
   recording_ = false;
   dead_ = {};
   added_ = {};
-  generation_->index->ReleaseHeld();
-  const auto middle = dead_rows_.insert(dead_rows_.end(), held_rows_.begin(), held_rows_.end());
-  std::inplace_merge(dead_rows_.begin(), middle, dead_rows_.end(),
-                     [](const DeadRow& a, const DeadRow& b) { return a.dead < b.dead; });
-  held_rows_ = {};
+  ReleaseHeld(seq_);
+}
+
+void Writer::ReleaseHeld(uint64_t seq) {
+  generation_->index->ReleaseHeld(seq);
+  nestor::ReleaseHeld(seq, &held_rows_, &dead_rows_);
 }
 
 absl::Status Writer::Exclude(

@@ -76,7 +76,8 @@ class Writer {
 
   // --- Builder ---
   absl::StatusOr<BuildStart> BeginBuild();
-  // Since BeginBuild or the last call.
+  // Since BeginBuild or the last call, whose changes the builder is through with: rows that were
+  // kept for them are kept no longer.
   Changes TakeChanges();
   // Under the writer's lock: hands the last changes to `finish`, which brings the new generation up
   // to date and fills the batch; writes it with a sync and swaps. On failure the old generation
@@ -146,7 +147,8 @@ class Writer {
   void Purged(size_t rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MarkDead(uint32_t slot, uint64_t row, uint64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Changes TakeChangesLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // What was held for the build goes as other dead rows do.
+  // What was held for the build and died up to `seq` goes as other dead rows do.
+  void ReleaseHeld(uint64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopRecording() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Append(Staged* staged, bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply(Staged* staged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -170,8 +172,9 @@ class Writer {
   // Still in the store, ascending by `dead`; the second those that a build may read.
   std::deque<DeadRow> dead_rows_ ABSL_GUARDED_BY(mutex_);
   std::deque<DeadRow> held_rows_ ABSL_GUARDED_BY(mutex_);
-  // Of a build: what it has not taken yet.
+  // Of a build: what it has not taken yet, and up to which sequence it has.
   bool recording_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t taken_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Change> dead_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint32_t, uint64_t> added_ ABSL_GUARDED_BY(mutex_);  // slot -> born
 

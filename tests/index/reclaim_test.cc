@@ -201,7 +201,7 @@ TEST_P(ReclaimTest, HeldRowsKeepTheirSlots) {
     EXPECT_EQ(std::memcmp(index_->VectorAt(row.slot), row.x, 99 * sizeof(float)), 0);
   }
   Check(living_, seq_);
-  index_->ReleaseHeld();
+  index_->ReleaseHeld(seq_);
   Sweep(seq_, ticket_);
   Replace(0, later_, 2000);
   Sweep(seq_, ticket_);
