@@ -16,6 +16,7 @@
 #include "server/engine/disk_reserve.h"
 #include "server/engine/engine.h"
 #include "server/engine/memory_limit.h"
+#include "server/engine/priority.h"
 #include "server/log.h"
 #include "server/memory_trimmer.h"
 #include "server/options.h"
@@ -177,5 +178,6 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   nestor::CatchStopSignals();
+  nestor::SetPriorities();
   return nestor::Main(argc, argv);
 }
