@@ -67,10 +67,11 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options, RpcSe
   return Engine::OpenUnloaded(std::move(engine_options));
 }
 
-// Each collection answers as soon as it is loaded.
-absl::Status LoadCollections(Engine* engine, RpcServer* server) {
+// Each collection answers as soon as it is loaded. Cancelled by a signal.
+absl::Status LoadCollections(Engine* engine, RpcServer* server, const StopSignals& signals) {
   server->Connect(engine);
-  absl::Status loaded = engine->LoadCollections();
+  absl::Status loaded = engine->LoadCollections([&] { return !signals.came(); });
+  if (absl::IsCancelled(loaded)) return loaded;
   if (!loaded.ok()) {
     server->Shutdown(std::chrono::milliseconds(0));
     return loaded;
@@ -121,9 +122,12 @@ int Serve(const Options& options, StopSignals* signals) {
   const auto opening = std::chrono::steady_clock::now();
   absl::StatusOr<std::unique_ptr<Engine>> engine = OpenEngine(options, server->get());
   if (!engine.ok()) return Fail("open the data directory", engine.status());
-  const absl::Status loaded = LoadCollections(engine->get(), server->get());
-  if (!loaded.ok()) return Fail("open the data directory", loaded);
-  Log(LogLevel::kInfo, "serving", {{"data_dir", options.data_dir}, {"seconds", Since(opening)}});
+  const absl::Status loaded = LoadCollections(engine->get(), server->get(), *signals);
+  if (loaded.ok()) {
+    Log(LogLevel::kInfo, "serving", {{"data_dir", options.data_dir}, {"seconds", Since(opening)}});
+  } else if (!absl::IsCancelled(loaded)) {
+    return Fail("open the data directory", loaded);
+  }
 
   const int signal = signals->Wait();
   Log(LogLevel::kInfo, "stopping",

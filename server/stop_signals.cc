@@ -74,6 +74,11 @@ StopSignals::StopSignals() : state_(new State) {
   }).detach();
 }
 
+bool StopSignals::came() const {
+  MutexLock lock(&state_->mutex);
+  return state_->signal != 0;
+}
+
 int StopSignals::Wait() {
   MutexLock lock(&state_->mutex);
   while (state_->signal == 0) state_->came.Wait(&state_->mutex);

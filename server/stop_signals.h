@@ -20,6 +20,8 @@ class StopSignals {
 
   // Returns the first signal's number once it has come.
   int Wait();
+  // Any thread.
+  bool came() const;
 
  private:
   struct State;

@@ -9,30 +9,21 @@
 #include "absl/strings/str_cat.h"
 
 namespace nestor {
-namespace {
-
-// A look is a system call, so not at every write.
-constexpr int64_t kCredit = 4 << 20;
-
-}  // namespace
 
 DiskReserve::DiskReserve(uint64_t reserve, std::function<uint64_t()> free)
     : reserve_(reserve), free_(std::move(free)) {}
 
 absl::Status DiskReserve::Admit(absl::string_view what, uint64_t bytes) {
   if (reserve_ == 0) return absl::OkStatus();
-  constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max() / 2);
-  const auto wanted = static_cast<int64_t>(std::min(bytes, kMost));
-  if (credit_.fetch_sub(wanted, std::memory_order_relaxed) >= wanted) return absl::OkStatus();
+  if (credit_.Take(bytes)) return absl::OkStatus();
   const uint64_t free = free_();
   if (free < reserve_ || free - reserve_ < bytes) {
-    credit_.store(0, std::memory_order_relaxed);
+    credit_.Grant(0);
     return absl::ResourceExhaustedError(
         absl::StrCat(what, " takes ", bytes, " bytes on disk; ", free, " are free, of which ",
                      reserve_, " are kept (--disk-reserve); delete points or a collection"));
   }
-  const auto left = static_cast<int64_t>(std::min(free - reserve_ - bytes, kMost));
-  credit_.store(std::min(left, kCredit), std::memory_order_relaxed);
+  credit_.Grant(free - reserve_ - bytes);
   return absl::OkStatus();
 }
 

@@ -3,13 +3,13 @@
 #ifndef NESTOR_SERVER_ENGINE_DISK_RESERVE_H_
 #define NESTOR_SERVER_ENGINE_DISK_RESERVE_H_
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "server/engine/credit.h"
 
 namespace nestor {
 
@@ -29,8 +29,7 @@ class DiskReserve {
  private:
   const uint64_t reserve_;
   const std::function<uint64_t()> free_;
-  // Bytes that may be admitted before the next look.
-  std::atomic<int64_t> credit_{0};
+  Credit credit_;
 };
 
 }  // namespace nestor

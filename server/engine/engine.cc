@@ -22,7 +22,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenUnloaded(EngineOptions optio
   return engine;
 }
 
-absl::Status Engine::LoadCollections() { return rep_->LoadCollections(); }
+absl::Status Engine::LoadCollections(const std::function<bool()>& go_on) {
+  return rep_->LoadCollections(go_on);
+}
 
 absl::Status Engine::Close() { return rep_->Close(); }
 

@@ -127,8 +127,9 @@ class Engine {
   // The same in two steps, so that each collection answers once it is loaded. Between them all are
   // known, and those that are not loaded yet get Unavailable.
   static absl::StatusOr<std::unique_ptr<Engine>> OpenUnloaded(EngineOptions options);
-  // The second step: to be called once, and not beside Close.
-  absl::Status LoadCollections();
+  // The second step: to be called once, and not beside Close. False from `go_on`, which several
+  // threads ask every 8192 points: Cancelled; those that were loaded answer until Close.
+  absl::Status LoadCollections(const std::function<bool()>& go_on = [] { return true; });
   // As Close.
   ~Engine();
 

@@ -117,9 +117,9 @@ absl::Status Engine::Rep::ReadOne(uint32_t uid, absl::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status Engine::Rep::LoadCollections() {
+absl::Status Engine::Rep::LoadCollections(const std::function<bool()>& go_on) {
   for (const auto& [uid, record] : unloaded_) {
-    if (absl::Status status = LoadOne(uid, record); !status.ok()) return status;
+    if (absl::Status status = LoadOne(uid, record, go_on); !status.ok()) return status;
     options_.on_collections();
   }
   unloaded_.clear();
@@ -133,10 +133,11 @@ absl::Status Engine::Rep::LoadCollections() {
   return absl::OkStatus();
 }
 
-absl::Status Engine::Rep::LoadOne(uint32_t uid, const CollectionRecord& record) {
+absl::Status Engine::Rep::LoadOne(uint32_t uid, const CollectionRecord& record,
+                                  const std::function<bool()>& go_on) {
   const CollectionSpec* const spec = &record.spec;
   absl::StatusOr<LoadedCollection> loaded =
-      LoadCollection(store_.get(), uid, *spec, options_.load_threads);
+      LoadCollection(store_.get(), uid, *spec, options_.load_threads, go_on);
   if (!loaded.ok()) return loaded.status();
   options_.log(
       loaded->mended_postings == 0 ? Severity::kInfo : Severity::kWarning,

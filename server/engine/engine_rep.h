@@ -33,7 +33,7 @@ class Engine::Rep {
   }
 
   absl::Status Open();
-  absl::Status LoadCollections();
+  absl::Status LoadCollections(const std::function<bool()>& go_on);
   absl::Status Close();
   absl::StatusOr<std::shared_ptr<Collection>> Find(absl::string_view name) const;
   absl::StatusOr<std::shared_ptr<Collection>> Create(const CollectionSpec& spec);
@@ -73,7 +73,8 @@ class Engine::Rep {
   absl::Status BuildUnasked(const std::shared_ptr<Collection>& collection, absl::string_view why);
   absl::Status ReadCollections();
   absl::Status ReadOne(uint32_t uid, absl::string_view record);
-  absl::Status LoadOne(uint32_t uid, const CollectionRecord& record);
+  absl::Status LoadOne(uint32_t uid, const CollectionRecord& record,
+                       const std::function<bool()>& go_on);
   absl::Status EraseFromStore(uint32_t uid);
 
   std::vector<Unloaded> unloaded_;  // between Open and LoadCollections

@@ -39,8 +39,14 @@ IndexSpec SpecBeforeBuild(const CollectionSpec& spec) {
 
 class Loader {
  public:
-  Loader(Store* store, uint32_t uid, const CollectionSpec& spec, int threads)
-      : store_(store), uid_(uid), spec_(spec), threads_(std::max(1, threads)), cleanup_(store) {}
+  Loader(Store* store, uint32_t uid, const CollectionSpec& spec, int threads,
+         const std::function<bool()>& go_on)
+      : store_(store),
+        uid_(uid),
+        spec_(spec),
+        threads_(std::max(1, threads)),
+        go_on_(go_on),
+        cleanup_(store) {}
 
   absl::StatusOr<LoadedCollection> Load();
 
@@ -69,6 +75,7 @@ class Loader {
   const uint32_t uid_;
   const CollectionSpec& spec_;
   const int threads_;
+  const std::function<bool()>& go_on_;
 
   LoadedCollection loaded_;
   GenerationRecord record_;
@@ -155,7 +162,7 @@ absl::Status Loader::LinkGraph() {
   if (index_->graph() == nullptr) return absl::OkStatus();
   if (!graph_is_stored_) {
     loaded_.inserted_nodes = rows_.size();
-    return index_->LinkGraph(threads_, nullptr);
+    return index_->LinkGraph(threads_, [this](double) { return go_on_(); });
   }
   const StoredPoints points(store_, uid_, spec_.schema.dim * DtypeBytes(spec_.schema.dtype));
   const absl::StatusOr<uint64_t> inserted = index_->AdoptGraph(&points);
@@ -247,6 +254,7 @@ absl::Status Loader::ReadPoints() {
 }
 
 absl::Status Loader::ReadChunk(size_t begin, size_t end) {
+  if (!go_on_()) return absl::CancelledError("loading was stopped");
   const std::string first = begin == 0 ? UidBegin(uid_) : PointKey(uid_, rows_[begin]);
   const std::string last = end == rows_.size() ? UidBegin(uid_ + 1) : PointKey(uid_, rows_[end]);
   Scan scan = store_->NewScan(Family::kPoints, first, last, {.bulk = true});
@@ -363,8 +371,9 @@ std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec) {
 }
 
 absl::StatusOr<LoadedCollection> LoadCollection(Store* store, uint32_t uid,
-                                                const CollectionSpec& spec, int threads) {
-  absl::StatusOr<LoadedCollection> loaded = Loader(store, uid, spec, threads).Load();
+                                                const CollectionSpec& spec, int threads,
+                                                const std::function<bool()>& go_on) {
+  absl::StatusOr<LoadedCollection> loaded = Loader(store, uid, spec, threads, go_on).Load();
   if (!loaded.ok()) {
     return absl::Status(loaded.status().code(), absl::StrCat("collection \"", spec.name,
                                                              "\": ", loaded.status().message()));

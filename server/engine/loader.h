@@ -9,6 +9,7 @@
 #define NESTOR_SERVER_ENGINE_LOADER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -31,9 +32,10 @@ struct LoadedCollection {
 // An empty generation 0.
 std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec);
 
-// DataLoss names what is damaged.
+// DataLoss names what is damaged. False from `go_on`, which every thread asks: Cancelled.
 absl::StatusOr<LoadedCollection> LoadCollection(Store* store, uint32_t uid,
-                                                const CollectionSpec& spec, int threads);
+                                                const CollectionSpec& spec, int threads,
+                                                const std::function<bool()>& go_on);
 
 }  // namespace nestor
 

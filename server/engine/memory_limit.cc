@@ -14,9 +14,6 @@
 namespace nestor {
 namespace {
 
-// A look costs some microseconds, so not at every write.
-constexpr int64_t kCredit = 4 << 20;
-
 // The first number of a file; 0 where there is none ("max").
 uint64_t NumberIn(const char* path) {
   std::ifstream file(path);
@@ -32,18 +29,16 @@ MemoryLimit::MemoryLimit(uint64_t limit, std::function<uint64_t()> reusable)
 
 absl::Status MemoryLimit::Admit(absl::string_view what, uint64_t bytes) {
   if (limit_ == 0) return absl::OkStatus();
-  const auto wanted = static_cast<int64_t>(std::min(bytes, limit_));
-  if (credit_.fetch_sub(wanted, std::memory_order_relaxed) >= wanted) return absl::OkStatus();
+  if (credit_.Take(bytes)) return absl::OkStatus();
   const uint64_t resident = Resident();
   const uint64_t used = resident - std::min(resident, reusable_());
   if (bytes > limit_ || used > limit_ - bytes) {
-    credit_.store(0, std::memory_order_relaxed);
+    credit_.Grant(0);
     return absl::ResourceExhaustedError(absl::StrCat(
         what, " takes ", bytes, " bytes; the server uses ", used, " of memory and may use ", limit_,
         " (--memory-limit); delete points or give it more"));
   }
-  const auto left = static_cast<int64_t>(limit_ - used - bytes);
-  credit_.store(std::min(left, kCredit), std::memory_order_relaxed);
+  credit_.Grant(limit_ - used - bytes);
   return absl::OkStatus();
 }
 

@@ -3,12 +3,12 @@
 #ifndef NESTOR_SERVER_ENGINE_MEMORY_LIMIT_H_
 #define NESTOR_SERVER_ENGINE_MEMORY_LIMIT_H_
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "server/engine/credit.h"
 
 namespace nestor {
 
@@ -30,8 +30,7 @@ class MemoryLimit {
  private:
   const uint64_t limit_;
   const std::function<uint64_t()> reusable_;
-  // Bytes that may be admitted before the next look.
-  std::atomic<int64_t> credit_{0};
+  Credit credit_;
 };
 
 }  // namespace nestor

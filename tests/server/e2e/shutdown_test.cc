@@ -195,6 +195,31 @@ TEST_F(ShutdownTest, SigtermUnderLoadLosesNoAcknowledgedWrite) {
   }
 }
 
+TEST_F(ShutdownTest, ASignalNeedNotWaitUntilAllIsLoaded) {
+  constexpr uint64_t kPoints = 2000;
+  {
+    const auto process = Start();
+    Stubs stubs(process->address());
+    ASSERT_TRUE(WaitUntilServing(stubs, 60));
+    Create(stubs);
+    Upsert(stubs, 0, kPoints);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const auto process = Start();  // listening, the rest to come
+    process->Signal(SIGTERM);
+    EXPECT_EQ(process->Wait(), 0) << Log();
+  }
+  const auto process = Start();
+  Stubs stubs(process->address());
+  ASSERT_TRUE(WaitUntilServing(stubs, 60));
+  v1::CountPointsRequest count;
+  count.set_collection("c");
+  v1::CountPointsResponse counted;
+  ASSERT_TRUE(
+      CallStub(stubs.points.get(), &v1::PointService::Stub::CountPoints, count, &counted).ok());
+  EXPECT_EQ(counted.count(), kPoints);
+}
+
 TEST_F(ShutdownTest, ASecondSignalDoesNotWait) {
   std::vector<std::string> flags = Flags();
   flags.insert(flags.end(), {"--grace-seconds", "3600"});

@@ -12,45 +12,28 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "index/base/mutex.h"
 #include "rocksdb/env.h"
 #include "server/storage/keys.h"
 #include "server/storage/store.h"
-#include "tests/server/engine/engine_testutil.h"
+#include "tests/server/engine/watched_engine.h"
 #include "tests/server/fault_file_system.h"
 
 namespace nestor {
 namespace {
 
-class GraphEngineTest : public ::testing::TestWithParam<ExactVectors> {
+class GraphEngineTest : public WatchedEngineTest,
+                        public ::testing::WithParamInterface<ExactVectors> {
  protected:
-  GraphEngineTest() : spec_(MakeSpec(Metric::kCosine, Dtype::kF32)) {
+  GraphEngineTest() : WatchedEngineTest(MakeSpec(Metric::kCosine, Dtype::kF32)) {
     spec_.index.exact_vectors = GetParam();
-    options_.data_dir = dir_.path();
-    options_.upkeep.pause = std::chrono::milliseconds(5);
-    options_.log = [this](Severity, absl::string_view text) {
-      MutexLock lock(&mutex_);
-      log_.emplace_back(text);
-    };
   }
 
-  void Start() {
-    engine_ = OpenOrDie(options_);
-    ASSERT_TRUE(engine_->CreateCollection(spec_).ok());
-    oracle_.emplace(engine_->GetCollection("docs")->spec);
-  }
-  void Restart() {
-    engine_.reset();
-    engine_ = OpenOrDie(options_);
-  }
   void BuildGraph(bool no_lists) {
     IndexSpec index;
     index.exact_vectors = GetParam();
     index.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 40};
     index.no_lists = no_lists;
-    const Operation built = Await(*engine_, *engine_->BuildIndex("docs", index));
-    ASSERT_EQ(built.state, OperationState::kSucceeded) << built.error;
+    Build(index);
   }
 
   SearchReply Search(const std::vector<float>& query, const SearchHow& how) {
@@ -64,22 +47,9 @@ class GraphEngineTest : public ::testing::TestWithParam<ExactVectors> {
     EXPECT_TRUE(status.ok()) << status;
     return reply;
   }
-  // The oracle searches the graph with a pool for all rows: it must hold every row, once.
-  void Check() { oracle_->Check(*engine_); }
-
-  int Logged(absl::string_view text) {
-    MutexLock lock(&mutex_);
-    int count = 0;
-    for (const std::string& line : log_) count += absl::StrContains(line, text) ? 1 : 0;
-    return count;
-  }
-  // The keeper's thread works on its own time.
   void AwaitRepairsAbove(int before) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (Logged("repaired the graph") <= before && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::yield();
-    }
-    ASSERT_GT(Logged("repaired the graph"), before) << "a fifth of the rows had died";
+    ASSERT_TRUE(Soon([&] { return Logged("repaired the graph") > before; }))
+        << "a fifth of the rows had died";
   }
   // Closes the engine and changes its store behind its back.
   void ChangeStore(const std::function<void(Batch*)>& change) {
@@ -91,14 +61,6 @@ class GraphEngineTest : public ::testing::TestWithParam<ExactVectors> {
     change(&batch);
     ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
   }
-
-  TempDir dir_;
-  EngineOptions options_;
-  CollectionSpec spec_;
-  std::optional<Oracle> oracle_;
-  std::unique_ptr<Engine> engine_;
-  Mutex mutex_;
-  std::vector<std::string> log_;
 };
 
 TEST_P(GraphEngineTest, HoldsEveryRowThroughWritesAndRestarts) {

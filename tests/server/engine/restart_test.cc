@@ -1,5 +1,7 @@
 // What an engine finds at its start: another one, an unknown format, damage, what a crash left;
 // and what it says once it is closed.
+#include <atomic>
+
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
 #include "tests/server/engine/engine_fixture.h"
@@ -30,6 +32,23 @@ TEST_F(RestartTest, ClosedEngineAnswersUnavailable) {
   EXPECT_THAT(engine_->DeleteCollection("docs"), Fails(unavailable, "shutting down"));
   EXPECT_THAT(engine_->BuildIndex("docs").status(), Fails(unavailable, "shutting down"));
   EXPECT_EQ(engine_->Stats().collections.size(), 0u);
+}
+
+TEST_F(RestartTest, StoppedWhileItLoadsItLosesNothing) {
+  constexpr uint64_t kPoints = 10'000;  // more than are read between two looks
+  oracle_.Upsert(engine_.get(), 0, kPoints, 1);
+  engine_.reset();
+  for (int looks = 0; looks < 2; ++looks) {
+    engine_ = *Engine::OpenUnloaded(options_);
+    std::atomic<int> left{looks};
+    EXPECT_THAT(engine_->LoadCollections([&] { return left.fetch_sub(1) > 0; }),
+                Fails(absl::StatusCode::kCancelled, "\"docs\": loading was stopped"));
+    EXPECT_THAT(engine_->Count("docs").status(), Fails(absl::StatusCode::kUnavailable, "docs"));
+    EXPECT_TRUE(engine_->Close().ok());
+    engine_.reset();
+  }
+  engine_ = OpenOrDie(options_);
+  oracle_.Check(*engine_);
 }
 
 TEST_F(RestartTest, DamagedPointIsReported) {

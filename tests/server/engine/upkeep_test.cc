@@ -11,9 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "index/base/mutex.h"
-#include "tests/server/engine/engine_testutil.h"
+#include "tests/server/engine/watched_engine.h"
 
 namespace nestor {
 namespace {
@@ -29,52 +27,14 @@ constexpr uint32_t kSlowEf = 400;
 constexpr uint64_t kTurnovers = 20;
 #endif
 
-class UpkeepTest : public ::testing::Test {
+class UpkeepTest : public WatchedEngineTest {
  protected:
-  UpkeepTest() : spec_(MakeSpec(Metric::kL2, Dtype::kF32)) {
-    options_.data_dir = dir_.path();
-    options_.upkeep.pause = milliseconds(5);
+  UpkeepTest() : WatchedEngineTest(MakeSpec(Metric::kL2, Dtype::kF32)) {
     options_.upkeep.build_from = 0;
-    options_.log = [this](Severity, absl::string_view text) {
-      MutexLock lock(&mutex_);
-      log_.emplace_back(text);
-    };
   }
 
-  void Start() {
-    engine_ = OpenOrDie(options_);
-    ASSERT_TRUE(engine_->CreateCollection(spec_).ok());
-    oracle_.emplace(engine_->GetCollection("docs")->spec);
-  }
-  void Build(const IndexSpec& index) {
-    const Operation built = Await(*engine_, *engine_->BuildIndex("docs", index));
-    ASSERT_EQ(built.state, OperationState::kSucceeded) << built.error;
-  }
-  // Upkeep works on its own time.
-  bool Soon(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!condition() && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(milliseconds(1));
-    }
-    return condition();
-  }
   IndexInfo Index() { return *engine_->GetIndex("docs"); }
   CollectionStats Stats() { return *engine_->Stats("docs"); }
-  bool Logged(absl::string_view text) {
-    MutexLock lock(&mutex_);
-    for (const std::string& line : log_) {
-      if (absl::StrContains(line, text)) return true;
-    }
-    return false;
-  }
-
-  TempDir dir_;
-  EngineOptions options_;
-  CollectionSpec spec_;
-  std::optional<Oracle> oracle_;
-  Mutex mutex_;
-  std::vector<std::string> log_;
-  std::unique_ptr<Engine> engine_;
 };
 
 class TurnoverTest : public UpkeepTest, public ::testing::WithParamInterface<const char*> {};
@@ -101,16 +61,15 @@ TEST_P(TurnoverTest, LeavesNothingBehind) {
     oracle_->Upsert(engine_.get(), 0, 1, 12);
     return Index().dead_rows <= kPoints / 10;
   }));
-  oracle_->Check(*engine_);
+  Check();
   // A write's 2,000 points come on top, which died at once; freed slots are kept for the next.
   const IndexMemory turned = Index().memory;
   EXPECT_LE(turned.later_shells, fresh.later_shells * 2.2);
   EXPECT_LE(turned.exact_vectors, fresh.exact_vectors * 2.2);
   ASSERT_TRUE(Soon([&] { return Index().memory.first_shell <= fresh.first_shell * 1.4; }));
   ASSERT_TRUE(Soon([&] { return Index().memory.sequences <= fresh.sequences * 1.4; }));
-  engine_.reset();
-  engine_ = OpenOrDie(options_);
-  oracle_->Check(*engine_);
+  Restart();
+  Check();
 }
 INSTANTIATE_TEST_SUITE_P(All, TurnoverTest, ::testing::Values("unbuilt", "lists", "graph", "both"),
                          [](const auto& info) { return std::string(info.param); });
@@ -150,13 +109,12 @@ TEST_P(TurnoverTest, BesideABuildLeavesNothingBehind) {
       ++turnovers;
     }
     ASSERT_EQ(engine_->GetOperation(id)->state, OperationState::kSucceeded);
-    oracle_->Check(*engine_);
+    Check();
   }
   EXPECT_GE(turnovers, kTurnovers) << "the builds were too quick to tell";
   EXPECT_LE(most_dead, 5 * kPart) << "after " << turnovers * kPart << " writes beside a build";
-  engine_.reset();
-  engine_ = OpenOrDie(options_);
-  oracle_->Check(*engine_);
+  Restart();
+  Check();
 }
 
 TEST_F(UpkeepTest, DeletedPointsGoFromTheStoreWithoutAnotherWrite) {
@@ -183,7 +141,7 @@ TEST_F(UpkeepTest, DeletedPointsGoFromTheStoreWithoutAnotherWrite) {
   }
   EXPECT_TRUE(Soon([&] { return Stats().unpurged_rows == 0; }));
   EXPECT_TRUE(Soon([&] { return Index().dead_rows == 0; }));
-  oracle_->Check(*engine_);
+  Check();
 }
 
 class DueBuildTest : public UpkeepTest {
@@ -205,7 +163,7 @@ TEST_F(DueBuildTest, WhatWasNeverBuiltIs) {
   EXPECT_GT(Index().lists, 1u);
   EXPECT_TRUE(Logged("1500 points were never indexed"));
   EXPECT_EQ(engine_->ListOperations().size(), 1u);
-  oracle_->Check(*engine_);
+  Check();
 }
 
 TEST_F(DueBuildTest, WhatGrewFourfoldIsBuiltAnew) {
@@ -218,7 +176,7 @@ TEST_F(DueBuildTest, WhatGrewFourfoldIsBuiltAnew) {
   oracle_->Upsert(engine_.get(), 3999, 1, 1);
   ASSERT_TRUE(Soon([&] { return Index().generation == 2; }));
   EXPECT_TRUE(Logged("4000 points, 1000 at the last build"));
-  oracle_->Check(*engine_);
+  Check();
 }
 
 TEST_F(DueBuildTest, WhatIsMostlyRoomOfDeletedPointsIsBuiltAnew) {
@@ -231,7 +189,7 @@ TEST_F(DueBuildTest, WhatIsMostlyRoomOfDeletedPointsIsBuiltAnew) {
   ASSERT_TRUE(Soon([&] { return Index().generation == built.generation + 1; }));
   EXPECT_TRUE(Logged("room for 4000 points, 3000 of them deleted"));
   EXPECT_LT(Index().memory.exact_vectors, built.memory.exact_vectors / 2);
-  oracle_->Check(*engine_);
+  Check();
 }
 
 TEST_F(DueBuildTest, WaitsForTheEndOfALoadButNotForever) {
@@ -257,7 +215,7 @@ TEST_F(DueBuildTest, GivesWayToABuildThatIsAskedFor) {
     EXPECT_TRUE(operation.state == OperationState::kSucceeded ||
                 operation.state == OperationState::kCancelled);
   }
-  oracle_->Check(*engine_);
+  Check();
 }
 
 }  // namespace
