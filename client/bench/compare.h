@@ -1,6 +1,6 @@
 // One data set, Nestor and the engines beside it: sweeps all of them on the even queries, Nestor's
-// lists and its graph apart, chooses for each recall the fastest setting, and reports those on the
-// odd ones, engines alternating (semantics 25).
+// lists, codes and graph apart, chooses for each recall the fastest setting, and reports those on
+// the odd ones, engines alternating (semantics 25).
 #ifndef NESTOR_CLIENT_BENCH_COMPARE_H_
 #define NESTOR_CLIENT_BENCH_COMPARE_H_
 

@@ -43,14 +43,20 @@ std::vector<T> Steps(std::span<const T> values, T value) {
   return steps;
 }
 
-// The stage whose candidates the refine stages get.
+// The stage whose candidates the refine stages get. Behind a code those start from nothing.
 Plan::Stage FirstStage(const Plan& plan) {
+  if (plan.code.has_value()) return {0, plan.scan.keep};
   return plan.graph.has_value() ? Plan::Stage{plan.graph->dim, plan.graph->ef} : plan.scan;
+}
+
+void ScanBy(const OpqSpec& code, Plan* plan) {
+  plan->code = code;
+  plan->scan.dim = code.dim;
 }
 
 // The keeps that a refine stage may have.
 std::span<const uint32_t> RefineKeeps(const PlanSpace& space, Source source) {
-  if (source == Source::kLists) return space.keeps;
+  if (source != Source::kGraph) return space.keeps;
   const auto end =
       std::upper_bound(space.keeps.begin(), space.keeps.end(), kGraphKeeps * space.keeps.front());
   return {space.keeps.begin(), end};
@@ -99,9 +105,14 @@ class Changes {
       Add([&](Plan& p) { p.coarse.dim = dim; });
     for (uint32_t probes : Steps<uint32_t>(space_.probes, plan_.coarse.probes))
       Add([&](Plan& p) { p.coarse.probes = probes; });
-    for (uint32_t dim : Steps<uint32_t>(space_.scan_dims, plan_.scan.dim))
-      Add([&](Plan& p) { p.scan.dim = dim; });
-    for (uint32_t keep : Steps<uint32_t>(space_.keeps, plan_.scan.keep))
+    if (plan_.code.has_value()) {
+      for (const OpqSpec& code : space_.codes) Add([&](Plan& p) { ScanBy(code, &p); });
+    } else {
+      for (uint32_t dim : Steps<uint32_t>(space_.scan_dims, plan_.scan.dim))
+        Add([&](Plan& p) { p.scan.dim = dim; });
+    }
+    const std::vector<uint32_t>& keeps = plan_.code.has_value() ? space_.code_keeps : space_.keeps;
+    for (uint32_t keep : Steps<uint32_t>(keeps, plan_.scan.keep))
       Add([&](Plan& p) { p.scan.keep = keep; });
   }
 
@@ -187,10 +198,21 @@ std::vector<uint32_t> Scaled(uint32_t k, std::initializer_list<uint32_t> tenths,
 
 }  // namespace
 
-absl::string_view Name(Source source) { return source == Source::kLists ? "lists" : "graph"; }
+absl::string_view Name(Source source) {
+  switch (source) {
+    case Source::kLists:
+      return "lists";
+    case Source::kCodes:
+      return "codes";
+    case Source::kGraph:
+      return "graph";
+  }
+  return "";
+}
 
 Source SourceOf(const Plan& plan) {
-  return plan.graph.has_value() ? Source::kGraph : Source::kLists;
+  if (plan.graph.has_value()) return Source::kGraph;
+  return plan.code.has_value() ? Source::kCodes : Source::kLists;
 }
 
 std::optional<Source> SourceOfText(absl::string_view plan) {
@@ -200,8 +222,9 @@ std::optional<Source> SourceOfText(absl::string_view plan) {
 
 PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
                       const PlanSources& sources, uint32_t k) {
-  PlanSpace space{.dim = nesting.back(), .graph_dim = sources.graph_dim};
+  PlanSpace space{.dim = nesting.back(), .codes = sources.codes, .graph_dim = sources.graph_dim};
   if (sources.lists > 0) space.sources.push_back(Source::kLists);
+  if (!sources.codes.empty()) space.sources.push_back(Source::kCodes);
   if (sources.graph_dim > 0) space.sources.push_back(Source::kGraph);
   const uint32_t second_shell = shells[std::min<size_t>(1, shells.size() - 1)];
   for (uint32_t d : nesting) {
@@ -216,6 +239,9 @@ PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<ui
   }
   space.keeps = Scaled(
       k, {10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 160, 200, 240, 320, 400}, kMaxKeep);
+  space.code_keeps = Scaled(k, {10,  12,  15,  20,  25,  30,  40,  50,  60,   80,  100,
+                                120, 160, 200, 240, 320, 400, 560, 800, 1120, 1600},
+                            kMaxKeep);
   space.efs = Scaled(k, {10,  12,  14,  16,  20,  24,  28,  32,  40,  50,  64,  80,
                          100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000},
                      kMaxEf);
@@ -231,7 +257,12 @@ Plan RandomPlan(const PlanSpace& space, Source source, std::mt19937_64& random) 
                   ToPlanMargin(OneOf(space.margins, random))};
   } else {
     plan.coarse = {OneOf(space.coarse_dims, random), OneOf(space.probes, random)};
-    plan.scan = {OneOf(space.scan_dims, random), OneOf(space.keeps, random)};
+    if (source == Source::kCodes) {
+      ScanBy(OneOf(space.codes, random), &plan);
+      plan.scan.keep = OneOf(space.code_keeps, random);
+    } else {
+      plan.scan = {OneOf(space.scan_dims, random), OneOf(space.keeps, random)};
+    }
   }
   const std::span<const uint32_t> refine_keeps = RefineKeeps(space, source);
   const std::vector<uint32_t> keeps(refine_keeps.begin(), refine_keeps.end());
@@ -257,7 +288,15 @@ Plan DearestPlan(const PlanSpace& space, Source source) {
     plan.graph = {space.graph_dim, space.efs.back(), 0};
   } else {
     plan.coarse = {space.coarse_dims.back(), space.probes.back()};
-    plan.scan = {space.scan_dims.back(), space.keeps.back()};
+    if (source == Source::kCodes) {
+      ScanBy(
+          *std::max_element(space.codes.begin(), space.codes.end(),
+                            [](const OpqSpec& a, const OpqSpec& b) { return a.bytes < b.bytes; }),
+          &plan);
+      plan.scan.keep = space.code_keeps.back();
+    } else {
+      plan.scan = {space.scan_dims.back(), space.keeps.back()};
+    }
   }
   plan.rescore = true;
   return plan;

@@ -14,9 +14,9 @@
 
 namespace nestor {
 
-// Where a plan's candidates come from.
-enum class Source : uint8_t { kLists, kGraph };
-absl::string_view Name(Source source);  // "lists", "graph"
+// Where a plan's candidates come from; kCodes: from lists that are scanned by a code.
+enum class Source : uint8_t { kLists, kCodes, kGraph };
+absl::string_view Name(Source source);  // "lists", "codes", "graph"
 Source SourceOf(const Plan& plan);
 // Of a plan's text, "batch=N " before it or not; nothing for what is no plan ("exact", a baseline's
 // setting).
@@ -31,6 +31,8 @@ struct PlanSpace {
   std::vector<uint32_t> scan_dims;
   std::vector<uint32_t> refine_dims;
   std::vector<uint32_t> keeps;
+  std::vector<OpqSpec> codes;
+  std::vector<uint32_t> code_keeps;  // of scans by them
   uint32_t graph_dim = 0;
   std::vector<uint32_t> efs;
   std::vector<float> margins;  // the last, infinity, stands for no adaptive stop
@@ -38,12 +40,14 @@ struct PlanSpace {
 
 // What an index can run.
 struct PlanSources {
-  uint32_t lists = 0;      // 0 = none
-  uint32_t graph_dim = 0;  // 0 = no graph
+  uint32_t lists = 0;          // 0 = none
+  std::vector<OpqSpec> codes;  // beside lists
+  uint32_t graph_dim = 0;      // 0 = no graph
 };
 
 // Lists: nesting dims from 32 on; scans up to and including the second shell; probes up to the
-// number of lists; keeps from k to 40 k. Graph: pools from k to 100 k, keeps to 4 k.
+// number of lists; keeps from k to 40 k. Codes: the same, but that scans by them, whose order is
+// rougher, keep up to 160 k. Graph: pools from k to 100 k, keeps to 4 k.
 PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
                       const PlanSources& sources, uint32_t k);
 

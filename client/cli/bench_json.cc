@@ -36,7 +36,7 @@ Json RowJson(const BenchReport& report, const Measurement& m) {
   json["target"] = nullptr;
   json["default"] = m.setting == "default";
   json["frontier"] = false;
-  if (report.local && !m.stages.empty() && m.stages[0].name == "coarse") {
+  if (report.local && HasBound(m)) {
     json["bound_us"] = Predict(report.local->levels, report.local->streamed, m.stages).micros;
     json["us_per_query"] = m.MicrosPerQuery();
   }

@@ -43,16 +43,24 @@ std::string GraphMemoryText(const BenchReport& report) {
                          bytes, bytes <= bound ? "within" : "above", bound);
 }
 
+// What was trained included.
+std::string CodeMemoryText(const BenchReport& report) {
+  const double codes = PerRow(report, {"codes"});
+  return codes == 0 ? "" : absl::StrFormat("bytes per row: codes %.0f\n", codes);
+}
+
 std::string MemoryText(const BenchReport& report) {
   if (report.rows == 0) return "";
   const double shells = PerRow(report, {"first_shell", "later_shells", "norms_scales"});
   const double bound = 1.15 * (report.dim + 64);
   return absl::StrFormat(
-      "bytes per row: shells, norms and scales %.0f (%s 1.15 x (D + 64) = %.0f); ids %.0f, map "
-      "%.0f, sequences %.0f, model %.0f; exact vectors %.0f\n",
-      shells, shells <= bound ? "within" : "above", bound, PerRow(report, {"ids"}),
-      PerRow(report, {"map"}), PerRow(report, {"sequences"}), PerRow(report, {"model"}),
-      PerRow(report, {"exact_vectors"}));
+             "bytes per row: shells, norms and scales %.0f (%s 1.15 x (D + 64) = %.0f); ids %.0f, "
+             "map "
+             "%.0f, sequences %.0f, model %.0f; exact vectors %.0f\n",
+             shells, shells <= bound ? "within" : "above", bound, PerRow(report, {"ids"}),
+             PerRow(report, {"map"}), PerRow(report, {"sequences"}), PerRow(report, {"model"}),
+             PerRow(report, {"exact_vectors"})) +
+         CodeMemoryText(report);
 }
 
 std::string HeadText(const BenchReport& report) {
@@ -230,9 +238,7 @@ std::vector<const Measurement*> Modelled(const BenchReport& report) {
   }
   if (report.comparison.default_plan) rows.push_back(&*report.comparison.default_plan);
   for (const Measurement& m : report.comparison.plans) rows.push_back(&m);
-  std::erase_if(rows, [](const Measurement* m) {
-    return m->stages.empty() || m->stages[0].name != "coarse";
-  });
+  std::erase_if(rows, [](const Measurement* m) { return !HasBound(*m); });
   return rows;
 }
 
@@ -258,6 +264,8 @@ std::string ModelText(const BenchReport& report) {
 }
 
 }  // namespace
+
+bool HasBound(const Measurement& m) { return m.source == Source::kLists && !m.stages.empty(); }
 
 std::string BenchText(const BenchReport& report) {
   std::string text = HeadText(report);

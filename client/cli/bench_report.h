@@ -40,14 +40,17 @@ std::string BenchText(const BenchReport& report);
 // All sets in one table in Markdown, as README shows it: a line per set and recall.
 std::string BenchSummary(const std::vector<BenchReport>& reports);
 
+// Whether the time model says how long it may take: of plans that scan lists by their shells.
+bool HasBound(const Measurement& m);
+
 // "AMD EPYC 9B14, 2 CPUs, avx512": where the figures were measured.
 std::string MachineText();
 
 // {"set", "engine", "source", "plan", "k", "recall", "qps", "p50_us", "p99_us", "bytes_per_query",
 // "multiply_adds", "index_bytes", "build_s", "threads", ..}; what an engine does not count is null,
-// and so is the source ("lists", "graph") of what is no plan of Nestor's. First what was chosen for
-// each recall ("target") and the default plan ("default"), then plans that were given, then the
-// frontier of the sweep ("frontier").
+// and so is the source ("lists", "codes", "graph") of what is no plan of Nestor's. First what was
+// chosen for each recall ("target") and the default plan ("default"), then plans that were given,
+// then the frontier of the sweep ("frontier").
 std::vector<Json> BenchJson(const BenchReport& report);
 
 }  // namespace nestor

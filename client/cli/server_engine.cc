@@ -136,8 +136,14 @@ PlanSpace ServerEngine::Space(uint32_t k) const {
   std::vector<uint32_t> shells(index_.spec().shells().begin(), index_.spec().shells().end());
   if (shells.empty()) shells.push_back(set_.dim());
   const v1::IndexSpec& spec = index_.spec();
+  std::vector<OpqSpec> codes;
+  for (const v1::Code& code : index_.codes()) {
+    if (code.state() != v1::Code::STATE_READY) continue;
+    codes.push_back({code.spec().dim(), code.spec().bytes(), code.spec().bits()});
+  }
   return PlanSpaceOf(set_.nesting(), shells,
                      {.lists = spec.no_lists() ? 0 : index_.lists(),
+                      .codes = std::move(codes),
                       .graph_dim = spec.has_graph() ? spec.graph().dim() : 0},
                      k);
 }

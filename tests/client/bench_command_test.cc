@@ -105,6 +105,22 @@ TEST(BenchReport, JsonHasTheNamedKeys) {
   EXPECT_EQ(lines[5]["frontier"], true);
 }
 
+TEST(BenchReport, PlansByCodesHaveASourceAndNoBound) {
+  BenchReport report = SomeReport();
+  Measurement& fast = report.comparison.at_recalls[0].fastest[0];
+  fast.source = Source::kCodes;
+  fast.plan = fast.setting = "coarse=64:8,scan=opq256x32b4:60,rescore";
+  report.comparison.sources = {Source::kCodes, Source::kGraph};
+  report.engines[0].index_bytes.push_back({"codes", 36000});
+  const std::vector<Json> lines = BenchJson(report);
+  EXPECT_EQ(lines[0]["source"], "codes");
+  EXPECT_FALSE(lines[0].contains("bound_us")) << "the model is of scans of shells";
+  EXPECT_TRUE(lines[4].contains("bound_us"));
+  const std::string text = BenchText(report);
+  EXPECT_THAT(text, HasSubstr("nestor codes is  nestor graph is"));
+  EXPECT_THAT(text, HasSubstr("bytes per row: codes 36\n"));
+}
+
 TEST(BenchReport, TextShowsRatiosMemoryAndBounds) {
   const std::string text = BenchText(SomeReport());
   EXPECT_THAT(text, HasSubstr("== made up: 1,000 x 768, l2, 20 queries, k 10, 1 thread\n"));
@@ -205,30 +221,36 @@ TEST(TruthCommand, SaysWhatIsWrong) {
 }
 
 TEST(BenchCommand, PrintsOneJsonObjectALine) {
-  const Ran ran = RunCommand({"bench",        "--local",
-                              "--base",       kSampleFiles.base,
-                              "--queries",    kSampleFiles.queries,
-                              "--truth",      kSampleFiles.truth,
-                              "--metric",     "l2",
-                              "--nesting",    "64,128,768",
-                              "--lists",      "32",
-                              "--coarse-dim", "64",
-                              "--plan",       "default",
-                              "--plan",       "coarse=64:32,scan=128:50,rescore",
-                              "--plan",       "exact=64",
-                              "--passes",     "1",
+  const Ran ran = RunCommand({"bench",           "--local",
+                              "--base",          kSampleFiles.base,
+                              "--queries",       kSampleFiles.queries,
+                              "--truth",         kSampleFiles.truth,
+                              "--metric",        "l2",
+                              "--nesting",       "64,128,768",
+                              "--lists",         "32",
+                              "--coarse-dim",    "64",
+                              "--plan",          "default",
+                              "--plan",          "coarse=64:32,scan=128:50,rescore",
+                              "--plan",          "exact=64",
+                              "--code",          "opq64x16b4",
+                              "--build-threads", "1",
+                              "--plan",          "coarse=64:32,scan=opq64x16b4:100,rescore",
+                              "--passes",        "1",
                               "--json"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   std::istringstream lines(ran.out);
   std::vector<Json> rows;
   for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
-  ASSERT_THAT(rows, SizeIs(3));
+  ASSERT_THAT(rows, SizeIs(4));
   EXPECT_EQ(rows[0]["default"], true);
   EXPECT_EQ(rows[1]["plan"], "coarse=64:32,scan=128:50,rescore");
   EXPECT_EQ(rows[1]["queries"], 300);
-  EXPECT_EQ(rows[1]["index"], "lists=32 coarse_dim=64 shells=128,768 codec=int8 dtype=f16");
+  EXPECT_EQ(rows[1]["index"],
+            "lists=32 coarse_dim=64 shells=128,768 codec=int8 dtype=f16 codes=opq64x16b4");
   EXPECT_EQ(rows[2]["plan"], "exact=64");
   EXPECT_NEAR(rows[2]["recall"], 0.799, 0.002);
+  EXPECT_EQ(rows[3]["source"], "codes");
+  EXPECT_GT(rows[3]["recall"], 0.95);
 }
 
 TEST(BenchCommand, SaysWhatIsWrong) {

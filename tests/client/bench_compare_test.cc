@@ -168,6 +168,23 @@ TEST(Compare, SweepsListsAndGraphApart) {
   EXPECT_THAT(result->frontier, Contains(Field(&Measurement::plan, kDefault)));
 }
 
+TEST(Compare, SweepsCodesBesideListsAndGraph) {
+  const std::unique_ptr<Dataset> set = Sample();
+  FakeEngine nestor("nestor", [](const std::string&, uint32_t) -> uint32_t { return 9; });
+  const PlanSpace space = PlanSpaceOf(
+      set->nesting(), {128, 768}, {.lists = 100, .codes = {{256, 32, 4}}, .graph_dim = 384}, 10);
+  const absl::StatusOr<Comparison> result = Compare(
+      *set, {&nestor}, space, {.recalls = {0.85}, .random_plans = 10, .passes = 1, .min_runs = 1});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->sources, ElementsAre(Source::kLists, Source::kCodes, Source::kGraph));
+  ASSERT_THAT(result->at_recalls, SizeIs(1));
+  const Measurement* codes = result->at_recalls[0].Find("nestor", Source::kCodes);
+  ASSERT_NE(codes, nullptr);
+  EXPECT_THAT(codes->plan, HasSubstr("scan=opq256x32b4:"));
+  EXPECT_THAT(result->at_recalls[0].Find("nestor", Source::kLists)->plan, Not(HasSubstr("opq")));
+  EXPECT_THAT(result->frontier, Contains(Field(&Measurement::source, Source::kCodes)));
+}
+
 TEST(Compare, PlansThatAreGivenAreMeasuredOnAllQueries) {
   const std::unique_ptr<Dataset> set = Sample();
   FakeEngine nestor("nestor", ThreeRight);

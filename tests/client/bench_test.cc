@@ -117,6 +117,12 @@ TEST(Sweep, SpaceFollowsNestingShellsAndLists) {
   EXPECT_THAT(graph.sources, ElementsAre(Source::kGraph));
   EXPECT_EQ(graph.efs.front(), 100u);
   EXPECT_EQ(graph.efs.back(), kMaxEf);
+  const PlanSpace coded = PlanSpaceOf(kSchema.nesting, {128, 768},
+                                      {.lists = 20, .codes = {{256, 32, 4}}, .graph_dim = 384}, 10);
+  EXPECT_THAT(coded.sources, ElementsAre(Source::kLists, Source::kCodes, Source::kGraph));
+  EXPECT_THAT(coded.codes, ElementsAre(OpqSpec{256, 32, 4}));
+  EXPECT_EQ(coded.keeps, space.keeps);
+  EXPECT_EQ(coded.code_keeps.back(), 1600u);
   // One short dim, one list: there is still a plan.
   const PlanSpace tiny = PlanSpaceOf({8}, {8}, {.lists = 1}, 1);
   EXPECT_THAT(tiny.coarse_dims, ElementsAre(8));
@@ -125,12 +131,16 @@ TEST(Sweep, SpaceFollowsNestingShellsAndLists) {
 }
 
 TEST(Sweep, NeighboursAreValidAndDifferent) {
-  const PlanSpace space = PlanSpaceOf(kSchema.nesting, {128, 256, 768}, {.lists = 500}, 10);
+  const PlanSpace space =
+      PlanSpaceOf(kSchema.nesting, {128, 256, 768},
+                  {.lists = 500, .codes = {{256, 32, 4}, {128, 16, 8}, {768, 96, 4}}}, 10);
   for (const char* text :
        {"coarse=64:8,scan=128:100,refine=256:30,refine=768:10,rescore", "coarse=32:1,scan=32:10",
         "coarse=768:500,scan=256:400,rescore", "coarse=64:7,scan=64:33,refine=768:17",
         "graph=384:200:0.18,refine=768:15,rescore", "graph=384:10", "graph=384:1000:0.4",
-        "graph=384:33:0.13,refine=512:33,refine=768:11"}) {
+        "graph=384:33:0.13,refine=512:33,refine=768:11",
+        "coarse=64:8,scan=opq256x32b4:1600,rescore",
+        "coarse=64:8,scan=opq768x96b4:33,refine=64:20,refine=768:10"}) {
     const Plan plan = *ParsePlan(text);
     const std::vector<Plan> neighbours = Neighbours(space, plan);
     EXPECT_GE(neighbours.size(), 5u) << text;
@@ -176,6 +186,60 @@ TEST(Sweep, ImprovesToTheFastestPlan) {
   EXPECT_EQ((*measured)[best].setting, "coarse=32:40,scan=32:10");
   const size_t thorough = *Fastest(*measured, 0.99, &Measurement::steady_qps);
   EXPECT_EQ((*measured)[thorough].setting, "coarse=32:56,scan=32:10");
+}
+
+TEST(Sweep, RandomPlansOfCodesAreValid) {
+  const std::vector<OpqSpec> codes = {{256, 32, 4}, {768, 96, 8}};
+  const PlanSpace space =
+      PlanSpaceOf(kSchema.nesting, {128, 256, 768}, {.lists = 500, .codes = codes}, 10);
+  std::mt19937_64 random(5);
+  std::set<size_t> stages;
+  std::set<std::string> names;
+  uint32_t least_dim = 768, most_keep = 0;
+  for (int i = 0; i < 300; ++i) {
+    const Plan plan = RandomPlan(space, Source::kCodes, random);
+    ASSERT_TRUE(plan.code.has_value());
+    EXPECT_TRUE(ValidatePlan(plan, kSchema, 10).ok()) << FormatPlan(plan);
+    EXPECT_EQ(*ParsePlan(FormatPlan(plan)), plan);
+    EXPECT_EQ(SourceOfText(FormatPlan(plan)), Source::kCodes);
+    for (const Plan::Stage& stage : plan.refine) least_dim = std::min(least_dim, stage.dim);
+    most_keep = std::max(most_keep, plan.scan.keep);
+    stages.insert(plan.refine.size());
+    names.insert(OpqName(*plan.code));
+  }
+  EXPECT_THAT(stages, ElementsAre(0u, 1u, 2u));
+  EXPECT_THAT(names, ElementsAre("opq256x32b4", "opq768x96b8"));
+  EXPECT_EQ(least_dim, 32u) << "behind a code any dim may follow";
+  EXPECT_EQ(most_keep, 1600u);
+  EXPECT_EQ(FormatPlan(DearestPlan(space, Source::kCodes)),
+            "coarse=768:384,scan=opq768x96b8:1600,rescore");
+}
+
+// A made-up cost, by which the short code with a larger keep is the fastest.
+TEST(Sweep, ClimbsFromCodeToCode) {
+  const PlanSpace space =
+      PlanSpaceOf(kSchema.nesting, {128, 768},
+                  {.lists = 500, .codes = {{768, 96, 4}, {256, 32, 4}, {512, 64, 4}}}, 10);
+  const MeasurePlan measure = [&](const std::string& text) -> absl::StatusOr<Measurement> {
+    const Plan plan = *ParsePlan(text);
+    const double deep = std::min(1.0, plan.scan.keep * plan.code->bytes / 3200.0);
+    Measurement m = Measured(std::min(deep, 0.5 + 0.01 * plan.coarse.probes), 0, text);
+    m.steady_qps =
+        1e6 / (plan.coarse.probes * plan.code->bytes + plan.coarse.dim + plan.scan.keep / 10.0 +
+               50.0 * static_cast<double>(plan.refine.size()) + plan.rescore);
+    return m;
+  };
+  const absl::StatusOr<std::vector<Measurement>> measured =
+      SweepPlans(space,
+                 {.source = Source::kCodes,
+                  .starts = {*ParsePlan("coarse=64:160,scan=opq768x96b4:400")},
+                  .random_plans = 5,
+                  .climb_plans = 400,
+                  .recalls = {0.95}},
+                 measure);
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_EQ((*measured)[*Fastest(*measured, 0.95, &Measurement::steady_qps)].setting,
+            "coarse=32:48,scan=opq256x32b4:100");
 }
 
 TEST(Sweep, RandomGraphPlansAreValid) {
