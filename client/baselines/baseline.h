@@ -38,8 +38,16 @@ class Baseline {
 
 // M = 16, efConstruction = 200. Setting: ef=N.
 std::unique_ptr<Baseline> MakeHnswlib(Metric metric);
-// IndexIVFFlat with `lists` lists (0: 512 up to 65,536 rows, else 1,024). Setting: nprobe=N.
+// IndexIVFFlat with `lists` lists (0: DefaultLists). Setting: nprobe=N.
 std::unique_ptr<Baseline> MakeFaissIvfFlat(Metric metric, uint32_t lists);
+// IndexIVFPQFastScan with IndexRefineFlat behind. Setting: nprobe=N,kfactor=N: the N x k best by
+// code are scored by their floats.
+std::unique_ptr<Baseline> MakeFaissIvfPq(Metric metric, uint32_t lists);
+
+// 512 up to 65,536 rows, 1,024 up to 524,288, else 4,096.
+constexpr uint64_t DefaultLists(uint64_t rows) {
+  return rows <= 65536 ? 512 : rows <= 524288 ? 1024 : 4096;
+}
 
 // The number behind `name`= in a setting.
 absl::StatusOr<uint32_t> ParseSetting(absl::string_view setting, absl::string_view name);

@@ -22,8 +22,7 @@ class FaissIvfFlat : public Baseline {
 
   absl::StatusOr<BuildReply> Build(const Matrix& base, int threads) override {
     const auto begin = std::chrono::steady_clock::now();
-    uint64_t lists = lists_;
-    if (lists == 0) lists = base.rows <= 65536 ? 512 : 1024;
+    const uint64_t lists = lists_ != 0 ? lists_ : DefaultLists(base.rows);
     omp_set_num_threads(threads);
     try {
       quantizer_ = std::make_unique<faiss::IndexFlat>(base.dim, metric_);

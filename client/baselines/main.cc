@@ -1,6 +1,9 @@
 // nestor-baselines: started by `nestor bench`, answers requests line by line (client/passes/wire.h)
 // so that the engines of a comparison can alternate pass by pass.
+#include <unistd.h>
+
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <string>
 
@@ -64,8 +67,10 @@ absl::StatusOr<Pass> AnswerPass(Baseline& baseline, const Matrix& queries, absl:
 absl::Status Serve(const Flags& flags) {
   const absl::StatusOr<Metric> metric = ParseMetric(flags.metric);
   if (!metric.ok()) return metric.status();
-  const std::unique_ptr<Baseline> baseline =
-      flags.engine == "hnswlib" ? MakeHnswlib(*metric) : MakeFaissIvfFlat(*metric, flags.lists);
+  const std::unique_ptr<Baseline> baseline = flags.engine == "hnswlib" ? MakeHnswlib(*metric)
+                                             : flags.engine == "faiss-ivfpq"
+                                                 ? MakeFaissIvfPq(*metric, flags.lists)
+                                                 : MakeFaissIvfFlat(*metric, flags.lists);
   absl::StatusOr<Matrix> base = ReadMatrix(flags.base, *metric);
   if (!base.ok()) return base.status();
   const absl::StatusOr<Matrix> queries = ReadMatrix(flags.queries, *metric);
@@ -101,15 +106,22 @@ absl::Status Serve(const Flags& flags) {
 }  // namespace nestor
 
 int main(int argc, char** argv) {
+  // Threads of FAISS's builds that wait for each other by spinning take a hundred times as long
+  // where others use the CPUs too. OpenMP reads this before main begins.
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) {
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    setenv("GOMP_SPINCOUNT", "0", 1);
+    execv("/proc/self/exe", argv);  // where it fails, it is only slow
+  }
   CLI::App app("nestor-baselines: other libraries, for `nestor bench`", "nestor-baselines");
   nestor::Flags flags;
-  app.add_option("--engine", flags.engine, "hnswlib or faiss-ivfflat")
+  app.add_option("--engine", flags.engine, "hnswlib, faiss-ivfflat or faiss-ivfpq")
       ->required()
-      ->check(CLI::IsMember({"hnswlib", "faiss-ivfflat"}));
+      ->check(CLI::IsMember({"hnswlib", "faiss-ivfflat", "faiss-ivfpq"}));
   app.add_option("--base", flags.base, "File of base vectors")->required();
   app.add_option("--queries", flags.queries, "File of query vectors")->required();
   app.add_option("--metric", flags.metric, "cosine, dot or l2")->required();
-  app.add_option("--lists", flags.lists, "Lists of faiss-ivfflat; 0 = by the number of rows");
+  app.add_option("--lists", flags.lists, "Lists of FAISS; 0 = by the number of rows");
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = nestor::Serve(flags);
   if (status.ok()) return 0;

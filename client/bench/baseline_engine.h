@@ -14,6 +14,7 @@ namespace nestor {
 
 inline constexpr char kHnswlib[] = "hnswlib";
 inline constexpr char kFaissIvfFlat[] = "faiss-ivfflat";
+inline constexpr char kFaissIvfPq[] = "faiss-ivfpq";  // fast-scan with refinement
 
 // The settings that a baseline is swept over, from fast to thorough (semantics 25); without those
 // that cannot give k hits.
@@ -21,7 +22,7 @@ std::vector<std::string> BaselineSettings(const std::string& name, uint32_t k);
 
 class BaselineEngine : public Engine {
  public:
-  // Starts `program` and builds on `threads` threads. `name`: kHnswlib or kFaissIvfFlat.
+  // Starts `program` and builds on `threads` threads. `name`: one of those above.
   static absl::StatusOr<std::unique_ptr<BaselineEngine>> Build(const std::string& program,
                                                                const std::string& name,
                                                                const Dataset& set, int threads);

@@ -42,7 +42,8 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual const EngineFacts& facts() const = 0;
-  // Nestor: a plan, "default", "exact" or "exact=DIM"; hnswlib: "ef=N"; FAISS: "nprobe=N".
+  // Nestor: a plan, "default", "exact" or "exact=DIM"; hnswlib: "ef=N"; FAISS: "nprobe=N",
+  // of PQ "nprobe=N,kfactor=N".
   virtual absl::StatusOr<EnginePass> Run(const std::string& setting,
                                          const PassOptions& options) = 0;
 };

@@ -80,9 +80,10 @@ void AddMeasureFlags(CLI::App* command, BenchFlags* flags) {
       ->type_name("P");
   command->add_flag("--exact", flags->exact, "Measure brute force at every nesting dim");
   command
-      ->add_option("--baselines", flags->baselines,
-                   "Engines to compare with: hnswlib, faiss-ivfflat, none. Default: both without "
-                   "--local, else none")
+      ->add_option(
+          "--baselines", flags->baselines,
+          "Engines to compare with: hnswlib, faiss-ivfflat, faiss-ivfpq (fast-scan of 4-bit "
+          "codes, then refined), none. Default: the first two without --local, else none")
       ->delimiter(',')
       ->type_name("NAME,...");
   command
@@ -118,9 +119,9 @@ void AddBenchFlags(CLI::App* command, BenchFlags* flags) {
 
 absl::Status CheckBenchFlags(const BenchFlags& flags) {
   for (const std::string& name : flags.baselines) {
-    if (name != kHnswlib && name != kFaissIvfFlat && name != "none") {
+    if (name != kHnswlib && name != kFaissIvfFlat && name != kFaissIvfPq && name != "none") {
       return UsageError(absl::StrCat("baseline '", name, "' is none of ", kHnswlib, ", ",
-                                     kFaissIvfFlat, ", none"));
+                                     kFaissIvfFlat, ", ", kFaissIvfPq, ", none"));
     }
   }
   if (!flags.labels.empty() && flags.labels.size() != 2) {

@@ -298,7 +298,7 @@ TEST(Dataset, SaysWhichFilesDoNotFit) {
 
 TEST(BaselineEngine, AnswersThroughItsPipe) {
   const std::unique_ptr<Dataset> set = Sample();
-  for (const std::string name : {kHnswlib, kFaissIvfFlat}) {
+  for (const std::string name : {kHnswlib, kFaissIvfFlat, kFaissIvfPq}) {
     SCOPED_TRACE(name);
     absl::StatusOr<std::unique_ptr<BaselineEngine>> engine =
         BaselineEngine::Build(NESTOR_BASELINES, name, *set, 2);
@@ -325,6 +325,8 @@ TEST(BaselineEngine, SettingsGiveKHits) {
   EXPECT_EQ(BaselineSettings(kHnswlib, 100).front(), "ef=128");
   EXPECT_THAT(BaselineSettings(kHnswlib, 5000), ElementsAre("ef=5000"));
   EXPECT_EQ(BaselineSettings(kFaissIvfFlat, 10).back(), "nprobe=256");
+  EXPECT_EQ(BaselineSettings(kFaissIvfPq, 10).front(), "nprobe=1,kfactor=2");
+  EXPECT_EQ(BaselineSettings(kFaissIvfPq, 10).back(), "nprobe=256,kfactor=64");
 }
 
 TEST(BaselineEngine, SaysHowTheProgramEnded) {
