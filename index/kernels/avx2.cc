@@ -4,6 +4,7 @@
 
 #include "index/kernels/codes.h"
 #include "index/kernels/kernels.h"
+#include "index/kernels/multiply.h"
 
 namespace nestor {
 namespace {
@@ -306,6 +307,9 @@ const Kernels kAvx2Kernels = {
     .l2s_f16 = Sums<F16, true>,
     .l2s_bf16 = Sums<B16, true>,
     .l2s_i8f = Sums<I8, true>,
+    .multiply_f32 = MultiplyF32Avx2,
+    .signs_f32 = SignsF32Avx2,
+    .sum_rows_f32 = SumRowsF32Avx2,
     .widen_f16 = Widen<F16>,
     .widen_bf16 = Widen<B16>,
     .widen_i8 = Widen<I8>,

@@ -1,7 +1,7 @@
 // The inner loops, one implementation per instruction set, chosen once at run time. scalar.cc is
 // the specification; the other levels give equal int8 results (and equal float sums from them) and
-// float results equal within rounding. The f64 kernels sum in a fixed order of 8 lanes and are
-// bit-equal on all levels.
+// float results equal within rounding. The f64 kernels and the products of matrices sum in a fixed
+// order and are bit-equal on all levels.
 //
 // Layout of an interleaved shell: blocks of 16 rows. int8: a block is a sequence of 64-byte lines,
 // line g holding dims 4g .. 4g+3 of row 0, then of row 1, .., row 15. f16 and f32: line g holds dim
@@ -71,6 +71,17 @@ struct Kernels {
                    float* sums);
   void (*l2s_i8f)(const float* query, const int8_t* const* rows, size_t rows_n, size_t n,
                   float* sums);
+
+  // --- Products of n rows (n x dims) with blocks of 16 columns, in the layout of an interleaved
+  // f32 shell whose rows they are: a sum of fused multiply-adds in the order of the dims, bit-equal
+  // on all levels. --- products[stride i + 16 b + c], for i < n and b < blocks.
+  void (*multiply_f32)(const float* rows, size_t n, size_t dims, const float* columns,
+                       size_t blocks, size_t stride, float* products);
+  // Bit c of bits[blocks i + b]: whether the product is above zero.
+  void (*signs_f32)(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
+                    uint16_t* bits);
+  // sums[j] = the sum of rows[i][j] for i < n, in this order: bit-equal on all levels. n >= 1
+  void (*sum_rows_f32)(const float* const* rows, size_t n, size_t dims, float* sums);
 
   // --- To floats, exactly. ---
   void (*widen_f16)(const uint16_t* values, size_t n, float* out);

@@ -13,6 +13,7 @@
 #include "index/codes/faiss_format.h"
 #include "index/codes/stored.h"
 #include "index/graph/stored_graph.h"
+#include "index/multi/stored_fde.h"
 #include "index/stored_code.h"
 #include "nestor/v1/collection.pb.h"
 #include "nestor/v1/index.pb.h"
@@ -168,6 +169,38 @@ void AddCodes(Samples* all) {
   const Code code(Metric::kL2, *quantizer, {1, 2, 3, 4, -1, -2, -3, -4});
   (*all)["code/of_two_lists"] = Choose(3) + SerializeCode(code);
   (*all)["code/name"] = Choose(2) + "opq256x32b4";
+}
+
+void AddFdes(Samples* all) {
+  // Matrices of our own: what is drawn may differ between libraries.
+  const auto matrices = [](const FdeSpec& spec) {
+    const FdeMatrixSizes sizes(spec);
+    FdeMatrices m;
+    for (size_t i = 0; i < sizes.hyperplanes; ++i) {
+      m.hyperplanes.push_back(static_cast<float>(i * 5 % 7) - 3);
+    }
+    for (size_t i = 0; i < sizes.projections; ++i) {
+      m.projections.push_back(i * 5 % 3 == 0 ? 0.5f : -0.5f);
+    }
+    for (size_t i = 0; i < sizes.sketch; ++i) {
+      m.sketch.push_back(static_cast<uint32_t>(i * 7 % (2 * spec.sketch_dim)));
+    }
+    return m;
+  };
+  const FdeSpec plain = {.dim = 3, .repetitions = 2, .k_sim = 2, .d_proj = 2};
+  FdeSpec sketched = plain;
+  sketched.fill_empty = true;
+  sketched.sketch_repetitions = 1;
+  sketched.sketch_dim = 3;
+  FdeSpec identity = {.dim = 3, .k_sim = 1, .projection = FdeProjection::kIdentity, .d_proj = 3};
+  identity.repetitions = 1;
+  (*all)["fde/plain"] = Choose(0) + SerializeFde(**FdeModel::Make(plain, matrices(plain)));
+  for (const auto& [name, spec] :
+       {std::pair("plain", plain), {"sketched", sketched}, {"identity", identity}}) {
+    const std::string bytes = SerializeFde(**FdeModel::Make(spec, matrices(spec)));
+    (*all)[absl::StrCat("fde/", name, "_without_checksum")] =
+        Choose(1) + bytes.substr(0, bytes.size() - sizeof(uint64_t));
+  }
 }
 
 void AddStored(Samples* all) {
@@ -427,6 +460,7 @@ std::map<std::string, std::string> MakeSamples() {
   AddFiles(&all);
   AddStored(&all);
   AddCodes(&all);
+  AddFdes(&all);
   AddSchemaRequests(&all);
   AddPointRequests(&all);
   AddSearchRequests(&all);

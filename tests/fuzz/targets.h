@@ -27,6 +27,7 @@ bool FuzzRecords(FuzzInput input);
 bool FuzzStoredGraph(FuzzInput input);
 bool FuzzAdoptedGraph(FuzzInput input);
 bool FuzzCode(FuzzInput input);
+bool FuzzFde(FuzzInput input);
 bool FuzzPlan(FuzzInput input);
 bool FuzzSchemaRequest(FuzzInput input);
 bool FuzzPointRequest(FuzzInput input);
@@ -45,6 +46,7 @@ inline constexpr FuzzTarget kFuzzTargets[] = {
     {"stored_graph", FuzzStoredGraph},
     {"adopted_graph", FuzzAdoptedGraph},
     {"code", FuzzCode},
+    {"fde", FuzzFde},
     {"plan", FuzzPlan},
     {"schema_request", FuzzSchemaRequest},
     {"point_request", FuzzPointRequest},

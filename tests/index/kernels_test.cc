@@ -165,6 +165,57 @@ TEST_P(KernelsTest, FloatSumsAreNearDouble) {
   }
 }
 
+TEST_P(KernelsTest, ProductsAndSumsOfRowsAreBitEqual) {
+  for (size_t dims : {1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 128, 129}) {
+    for (size_t blocks : {1, 2, 3, 4, 7}) {
+      const std::vector<float> values = RandomFloats(blocks * dims * 16);
+      std::vector<Line> columns(blocks * dims);
+      std::memcpy(columns.data(), values.data(), values.size() * 4);
+      const auto* base = reinterpret_cast<const float*>(columns.data());
+      for (size_t n : {1, 2, 3, 5, 6, 7, 8, 9, 13, 16, 23}) {
+        const std::vector<float> memory = RandomFloats(n * dims + 1);
+        const float* rows = memory.data() + 1;  // misaligned
+        const size_t stride = blocks * 16 + 3;
+        std::vector<float> expected(n * stride, -1), products(n * stride, -1);
+        kScalarKernels.multiply_f32(rows, n, dims, base, blocks, stride, expected.data());
+        level().multiply_f32(rows, n, dims, base, blocks, stride, products.data());
+        ASSERT_EQ(expected, products) << n << " rows of " << dims << ", " << blocks << " blocks";
+        std::vector<uint16_t> signs(n * blocks);
+        level().signs_f32(rows, n, dims, base, blocks, signs.data());
+        double product = 0, magnitude = 0;
+        for (size_t i = 0; i < n; ++i) {
+          for (size_t c = 0; c < blocks * 16; ++c) {
+            ASSERT_EQ(signs[i * blocks + c / 16] >> c % 16 & 1, expected[i * stride + c] > 0);
+          }
+        }
+        for (size_t d = 0; d < dims; ++d) {
+          const double term = static_cast<double>(rows[d]) * base[d * 16];
+          product += term;
+          magnitude += std::fabs(term);
+        }
+        ASSERT_NEAR(products[0], product, magnitude * static_cast<double>(dims) * 0x1p-24);
+        std::vector<const float*> pointers;
+        for (size_t i = 0; i < n; ++i) pointers.push_back(rows + (n - 1 - i) * dims);
+        std::vector<float> sums(dims + 1, -1), expected_sums(dims + 1, -1);
+        level().sum_rows_f32(pointers.data(), n, dims, sums.data());
+        kScalarKernels.sum_rows_f32(pointers.data(), n, dims, expected_sums.data());
+        ASSERT_EQ(sums, expected_sums);
+        double sum = 0;
+        for (size_t i = 0; i < n; ++i) sum += static_cast<double>(rows[i * dims]);
+        ASSERT_NEAR(sums[0], sum, 1e-5);
+      }
+    }
+  }
+  // Zero is not above zero, nor is what is not a number.
+  std::vector<Line> columns(1);
+  const float lanes[16] = {0.0f, -0.0f, NAN, INFINITY, -INFINITY, 1e-45f, -1e-45f};
+  std::memcpy(columns.data(), lanes, sizeof(lanes));
+  const float one = 1;
+  uint16_t signs = 0;
+  level().signs_f32(&one, 1, 1, reinterpret_cast<const float*>(columns.data()), 1, &signs);
+  EXPECT_EQ(signs, 0b101000);
+}
+
 TEST_P(KernelsTest, DoublesAreBitEqual) {
   for (size_t n : kLengths) {
     const std::vector<float> a = RandomFloats(n), b = RandomFloats(n);
