@@ -1,17 +1,18 @@
 // nestor-kernels: how fast codes are scanned from L2, L3 and DRAM at each SIMD level, in lookups a
-// second, beside the speed at which one thread reads the same memory in the same run. The fastest
-// of several rounds, in which everything takes its turn.
+// second, beside the speed at which one thread reads the same memory in the same run; then, in
+// tokens.cc, what is done with token matrices. The fastest of several rounds, in which everything
+// takes its turn. `nestor-kernels codes` or `tokens` runs only these.
 #include <immintrin.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "client/kernels/measure.h"
+#include "client/kernels/tokens.h"
 #include "index/base/pages.h"
 #include "index/codes/layout.h"
 #include "index/codes/spec.h"
@@ -19,8 +20,6 @@
 
 namespace nestor {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kRounds = 5;
 constexpr double kSeconds = 0.08;  // of one measurement in a round
@@ -58,29 +57,9 @@ uint64_t ReadSse2(const std::byte* p, size_t bytes) {
   return any;
 }
 
-struct Measured {
-  std::string name;
-  OpqSpec spec;
-  size_t units = 0;  // of one pass: rows, or bytes where nothing but reading is measured
-  std::function<void()> pass;
-  double best = 0;  // units a second
-};
-
 volatile uint64_t sink = 0;
 
-void Measure(Measured* m) {
-  int passes = 0;
-  const auto start = Clock::now();
-  double seconds = 0;
-  do {
-    m->pass();
-    ++passes;
-    seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  } while (seconds < kSeconds);
-  m->best = std::max(m->best, static_cast<double>(m->units) * passes / seconds);
-}
-
-void Run() {
+void RunCodes() {
   const size_t most =
       std::max_element(std::begin(kMemories), std::end(kMemories), [](auto a, auto b) {
         return a.bytes < b.bytes;
@@ -98,8 +77,10 @@ void Run() {
 
   for (const Memory& memory : kMemories) {
     std::vector<Measured> all;
+    std::vector<OpqSpec> specs;  // of each, a code or none
     const bool avx512 = Supported(SimdLevel::kAvx512);
-    all.push_back({"read", {}, memory.bytes, [&] {
+    specs.emplace_back();
+    all.push_back({"read", static_cast<double>(memory.bytes), [&] {
                      sink = avx512 ? ReadAvx512(pages.data(), memory.bytes)
                                    : ReadSse2(pages.data(), memory.bytes);
                    }});
@@ -126,20 +107,20 @@ void Run() {
             }
           }
         };
-        all.push_back(
-            {std::string(Name(level)) + " " + OpqName(spec), spec, blocks * kBlockRows, pass});
+        specs.push_back(spec);
+        all.push_back({std::string(Name(level)) + " " + OpqName(spec),
+                       static_cast<double>(blocks * kBlockRows), pass});
       }
     }
-    for (int round = 0; round < kRounds; ++round) {
-      for (Measured& m : all) Measure(&m);
-    }
+    MeasureAll(kRounds, kSeconds, &all);
     const double read = all[0].best;
     std::printf("%-5s read %.1f GB/s\n", memory.name, read / 1e9);
     for (size_t i = 1; i < all.size(); ++i) {
       const Measured& m = all[i];
+      const OpqSpec& spec = specs[i];
       std::printf("%-5s %-20s %7.1f G lookups/s %7.1f M codes/s %6.1f GB/s = %3.0f %% of read\n",
-                  memory.name, m.name.c_str(), m.best * m.spec.subquantizers() / 1e9, m.best / 1e6,
-                  m.best * m.spec.bytes / 1e9, 100 * m.best * m.spec.bytes / read);
+                  memory.name, m.name.c_str(), m.best * spec.subquantizers() / 1e9, m.best / 1e6,
+                  m.best * spec.bytes / 1e9, 100 * m.best * spec.bytes / read);
     }
   }
 }
@@ -147,4 +128,8 @@ void Run() {
 }  // namespace
 }  // namespace nestor
 
-int main() { nestor::Run(); }
+int main(int argc, char** argv) {
+  const std::string only = argc > 1 ? argv[1] : "";
+  if (only != "tokens") nestor::RunCodes();
+  if (only != "codes") nestor::RunTokens();
+}

@@ -19,6 +19,7 @@ namespace nestor {
 enum class SimdLevel : uint8_t { kScalar = 0, kAvx2 = 1, kAvx512 = 2 };
 
 inline constexpr size_t kBlockRows = 16;
+inline constexpr size_t kBlockColumns = 8;  // of multiply_f32
 
 // How a row's sum becomes its key (larger is better): DOT key = sum; COSINE key = sum * aux with
 // aux = 1 / |x[:d]|; L2 key = sum - aux with aux = |x[:d]|^2 / 2.
@@ -72,16 +73,18 @@ struct Kernels {
   void (*l2s_i8f)(const float* query, const int8_t* const* rows, size_t rows_n, size_t n,
                   float* sums);
 
-  // --- Products of n rows (n x dims) with blocks of 16 columns, in the layout of an interleaved
-  // f32 shell whose rows they are: a sum of fused multiply-adds in the order of the dims, bit-equal
-  // on all levels. --- products[stride i + 16 b + c], for i < n and b < blocks.
+  // --- Products of n rows (n x dims) with columns in blocks of 8: line g of a block holds dims 2g
+  // and 2g + 1 of column 0, then of column 1, .., column 7 (in the last line zeros where dims is
+  // odd). A product is the sum of two sums of fused multiply-adds, of the even and of the odd dims
+  // in order: bit-equal on all levels. --- products[i][c] for i < n and c < columns_n.
   void (*multiply_f32)(const float* rows, size_t n, size_t dims, const float* columns,
-                       size_t blocks, size_t stride, float* products);
-  // Bit c of bits[blocks i + b]: whether the product is above zero.
+                       size_t columns_n, float* const* products);
+  // Bit c of bits[blocks i + b]: whether the product with column 8 b + c is above zero.
   void (*signs_f32)(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                    uint16_t* bits);
-  // sums[j] = the sum of rows[i][j] for i < n, in this order: bit-equal on all levels. n >= 1
-  void (*sum_rows_f32)(const float* const* rows, size_t n, size_t dims, float* sums);
+                    uint8_t* bits);
+  // sums[j] = factor * the sum of rows[i][j] for i < n, in this order: bit-equal on all levels.
+  // n >= 1
+  void (*sum_rows_f32)(const float* const* rows, size_t n, size_t dims, float factor, float* sums);
 
   // --- To floats, exactly. ---
   void (*widen_f16)(const uint16_t* values, size_t n, float* out);

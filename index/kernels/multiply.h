@@ -1,5 +1,5 @@
-// Products and sums of many rows, an implementation per instruction set (kernels.h says
-// what they compute).
+// Products and sums of many rows, an implementation per instruction set (kernels.h says what they
+// compute).
 #ifndef NESTOR_INDEX_KERNELS_MULTIPLY_H_
 #define NESTOR_INDEX_KERNELS_MULTIPLY_H_
 
@@ -9,22 +9,22 @@
 namespace nestor {
 
 void MultiplyF32Scalar(const float* rows, size_t n, size_t dims, const float* columns,
-                       size_t blocks, size_t stride, float* products);
-void MultiplyF32Avx2(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                     size_t stride, float* products);
+                       size_t columns_n, float* const* products);
+void MultiplyF32Avx2(const float* rows, size_t n, size_t dims, const float* columns,
+                     size_t columns_n, float* const* products);
 void MultiplyF32Avx512(const float* rows, size_t n, size_t dims, const float* columns,
-                       size_t blocks, size_t stride, float* products);
+                       size_t columns_n, float* const* products);
 
 void SignsF32Scalar(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                    uint16_t* bits);
+                    uint8_t* bits);
 void SignsF32Avx2(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                  uint16_t* bits);
+                  uint8_t* bits);
 void SignsF32Avx512(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                    uint16_t* bits);
+                    uint8_t* bits);
 
-void SumRowsF32Scalar(const float* const* rows, size_t n, size_t dims, float* sums);
-void SumRowsF32Avx2(const float* const* rows, size_t n, size_t dims, float* sums);
-void SumRowsF32Avx512(const float* const* rows, size_t n, size_t dims, float* sums);
+void SumRowsF32Scalar(const float* const* rows, size_t n, size_t dims, float factor, float* sums);
+void SumRowsF32Avx2(const float* const* rows, size_t n, size_t dims, float factor, float* sums);
+void SumRowsF32Avx512(const float* const* rows, size_t n, size_t dims, float factor, float* sums);
 
 }  // namespace nestor
 

@@ -1,4 +1,4 @@
-// The specification of the products of rows with columns, in portable C++.
+// The specification of the products and sums of rows, in portable C++.
 #include <cmath>
 
 #include "index/kernels/kernels.h"
@@ -7,43 +7,46 @@
 namespace nestor {
 namespace {
 
-float Product(const float* row, size_t dims, const float* column) {
-  float sum = 0;
-  for (size_t d = 0; d < dims; ++d) sum = std::fma(row[d], column[d * kBlockRows], sum);
-  return sum;
+float Product(const float* row, size_t dims, const float* columns, size_t c) {
+  const size_t block = (dims + 1) / 2 * 2 * kBlockColumns;
+  const float* column = columns + c / kBlockColumns * block + c % kBlockColumns * 2;
+  float even = 0, odd = 0;
+  for (size_t d = 0; d < dims; d += 2, column += 2 * kBlockColumns) {
+    even = std::fma(row[d], column[0], even);
+    if (d + 1 < dims) odd = std::fma(row[d + 1], column[1], odd);
+  }
+  return even + odd;
 }
 
 }  // namespace
 
 void MultiplyF32Scalar(const float* rows, size_t n, size_t dims, const float* columns,
-                       size_t blocks, size_t stride, float* products) {
+                       size_t columns_n, float* const* products) {
   for (size_t i = 0; i < n; ++i) {
-    for (size_t c = 0; c < blocks * kBlockRows; ++c) {
-      const float* column = columns + c / kBlockRows * dims * kBlockRows + c % kBlockRows;
-      products[i * stride + c] = Product(rows + i * dims, dims, column);
+    for (size_t c = 0; c < columns_n; ++c) {
+      products[i][c] = Product(rows + i * dims, dims, columns, c);
     }
   }
 }
 
 void SignsF32Scalar(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                    uint16_t* bits) {
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t b = 0; b < blocks; ++b) {
-      uint32_t signs = 0;
-      for (size_t c = 0; c < kBlockRows; ++c) {
-        const float* column = columns + b * dims * kBlockRows + c;
-        signs |= uint32_t{Product(rows + i * dims, dims, column) > 0} << c;
-      }
-      bits[i * blocks + b] = static_cast<uint16_t>(signs);
+                    uint8_t* bits) {
+  for (size_t i = 0; i < n * blocks; ++i) {
+    uint32_t signs = 0;
+    for (size_t c = 0; c < kBlockColumns; ++c) {
+      const float* row = rows + i / blocks * dims;
+      const float product = Product(row, dims, columns, i % blocks * kBlockColumns + c);
+      signs |= uint32_t{product > 0} << c;
     }
+    bits[i] = static_cast<uint8_t>(signs);
   }
 }
 
-void SumRowsF32Scalar(const float* const* rows, size_t n, size_t dims, float* sums) {
+void SumRowsF32Scalar(const float* const* rows, size_t n, size_t dims, float factor, float* sums) {
   for (size_t j = 0; j < dims; ++j) {
     float sum = rows[0][j];
     for (size_t i = 1; i < n; ++i) sum += rows[i][j];
-    sums[j] = sum;
+    sums[j] = sum * factor;
   }
 }
 

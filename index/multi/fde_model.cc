@@ -21,20 +21,20 @@ std::mt19937_64 Stream(uint64_t seed, uint32_t stream) {
 }
 constexpr uint32_t kFirstSketch = 1u << 31;
 
-// `n` columns, [n][dim], as blocks of 16.
+// `n` columns, [n][dim], as blocks of 8.
 void Interleave(const float* columns, size_t n, size_t dim, float* blocks) {
+  const size_t block_floats = (dim + 1) / 2 * 2 * kBlockColumns;
   for (size_t c = 0; c < n; ++c) {
-    float* lane = blocks + c / kBlockRows * dim * kBlockRows + c % kBlockRows;
-    for (size_t d = 0; d < dim; ++d) lane[d * kBlockRows] = columns[c * dim + d];
+    float* lane = blocks + c / kBlockColumns * block_floats + c % kBlockColumns * 2;
+    for (size_t d = 0; d < dim; ++d) {
+      lane[d / 2 * 2 * kBlockColumns + d % 2] = columns[c * dim + d];
+    }
   }
 }
 
-size_t Blocks(size_t columns) { return (columns + kBlockRows - 1) / kBlockRows; }
-
-size_t BlockBytes(const FdeSpec& spec) { return spec.dim * kBlockRows * sizeof(float); }
-
-size_t ProjectionBlocks(const FdeSpec& spec) {
-  return spec.projection == FdeProjection::kIdentity ? 0 : Blocks(spec.d_proj);
+size_t InterleavedBytes(const FdeSpec& spec, size_t columns) {
+  const size_t blocks = (columns + kBlockColumns - 1) / kBlockColumns;
+  return blocks * kBlockColumns * ((spec.dim + 1) / 2 * 2) * sizeof(float);
 }
 
 absl::Status CheckFloats(const char* what, const std::vector<float>& values, size_t expected) {
@@ -129,17 +129,17 @@ FdeModel::FdeModel(const FdeSpec& spec, FdeMatrices matrices)
     : spec_(spec),
       token_schema_{.dim = spec.dim, .nesting = {spec.dim}, .metric = Metric::kDot},
       matrices_(std::move(matrices)),
-      hyperplanes_(Blocks(size_t{spec.repetitions} * spec.k_sim) * BlockBytes(spec),
-                   /*huge=*/false),
-      projections_(spec.repetitions * ProjectionBlocks(spec) * BlockBytes(spec), /*huge=*/false) {
+      projection_bytes_(
+          spec.projection == FdeProjection::kIdentity ? 0 : InterleavedBytes(spec, spec.d_proj)),
+      hyperplanes_(InterleavedBytes(spec, size_t{spec.repetitions} * spec.k_sim), /*huge=*/false),
+      projections_(spec.repetitions * projection_bytes_, /*huge=*/false) {
   const size_t dim = spec.dim;
   Interleave(matrices_.hyperplanes.data(), size_t{spec.repetitions} * spec.k_sim, dim,
              reinterpret_cast<float*>(hyperplanes_.data()));
   if (matrices_.projections.empty()) return;
   for (size_t r = 0; r < spec.repetitions; ++r) {
     Interleave(matrices_.projections.data() + r * spec.d_proj * dim, spec.d_proj, dim,
-               reinterpret_cast<float*>(projections_.data() +
-                                        r * ProjectionBlocks(spec) * BlockBytes(spec)));
+               reinterpret_cast<float*>(projections_.data() + r * projection_bytes_));
   }
 }
 

@@ -72,6 +72,8 @@ class FdeModel {
 
  private:
   FdeModel(const FdeSpec& spec, FdeMatrices matrices);
+  // Adds group g, as it is before the sketch, up to `sketched`, which has sketch_dim floats.
+  void Sketch(uint32_t g, const std::vector<float>& group, float* sketched) const;
 
   const FdeSpec spec_;
   const VectorSchema token_schema_;
@@ -79,6 +81,7 @@ class FdeModel {
   const Kernels& kernels_ = ActiveKernels();
   // The matrices as multiply_f32 reads them. The hyperplanes of all repetitions are columns one
   // after the other; the projection of each repetition begins a block of columns.
+  const size_t projection_bytes_;  // of a repetition
   PageBuffer hyperplanes_;
   PageBuffer projections_;
 };

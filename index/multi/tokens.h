@@ -3,6 +3,7 @@
 #ifndef NESTOR_INDEX_MULTI_TOKENS_H_
 #define NESTOR_INDEX_MULTI_TOKENS_H_
 
+#include <cstddef>
 #include <span>
 
 #include "absl/status/status.h"
@@ -13,6 +14,9 @@ namespace nestor {
 // InvalidArgument: no tokens, a number of values that is not a multiple of dim, a token that
 // ValidateVector refuses (the message names the token and the position).
 absl::Status ValidateTokens(const VectorSchema& schema, std::span<const float> tokens);
+
+// InvalidArgument: not one weight per token, a weight that is not finite or over +-1e15.
+absl::Status ValidateTokenWeights(std::span<const float> weights, size_t tokens);
 
 }  // namespace nestor
 

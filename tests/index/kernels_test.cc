@@ -165,55 +165,77 @@ TEST_P(KernelsTest, FloatSumsAreNearDouble) {
   }
 }
 
-TEST_P(KernelsTest, ProductsAndSumsOfRowsAreBitEqual) {
+TEST_P(KernelsTest, ProductsAreBitEqual) {
   for (size_t dims : {1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 128, 129}) {
-    for (size_t blocks : {1, 2, 3, 4, 7}) {
-      const std::vector<float> values = RandomFloats(blocks * dims * 16);
-      std::vector<Line> columns(blocks * dims);
-      std::memcpy(columns.data(), values.data(), values.size() * 4);
-      const auto* base = reinterpret_cast<const float*>(columns.data());
+    const size_t lines = (dims + 1) / 2;
+    for (size_t columns_n : {1, 4, 8, 9, 16, 23, 24, 32, 55}) {
+      const size_t blocks = (columns_n + 7) / 8;
+      std::vector<Line> memory(blocks * lines);
+      const std::vector<float> values = RandomFloats(memory.size() * 16);
+      std::memcpy(memory.data(), values.data(), values.size() * 4);
+      const auto* columns = reinterpret_cast<const float*>(memory.data());
       for (size_t n : {1, 2, 3, 5, 6, 7, 8, 9, 13, 16, 23}) {
-        const std::vector<float> memory = RandomFloats(n * dims + 1);
-        const float* rows = memory.data() + 1;  // misaligned
-        const size_t stride = blocks * 16 + 3;
+        // Rows begin misaligned and end where the memory does.
+        const std::vector<float> row_memory = RandomFloats(n * dims + 1);
+        const float* rows = row_memory.data() + 1;
+        const size_t stride = columns_n + 3;
         std::vector<float> expected(n * stride, -1), products(n * stride, -1);
-        kScalarKernels.multiply_f32(rows, n, dims, base, blocks, stride, expected.data());
-        level().multiply_f32(rows, n, dims, base, blocks, stride, products.data());
-        ASSERT_EQ(expected, products) << n << " rows of " << dims << ", " << blocks << " blocks";
-        std::vector<uint16_t> signs(n * blocks);
-        level().signs_f32(rows, n, dims, base, blocks, signs.data());
-        double product = 0, magnitude = 0;
+        std::vector<float*> expected_rows, product_rows;
         for (size_t i = 0; i < n; ++i) {
-          for (size_t c = 0; c < blocks * 16; ++c) {
-            ASSERT_EQ(signs[i * blocks + c / 16] >> c % 16 & 1, expected[i * stride + c] > 0);
+          expected_rows.push_back(&expected[(n - 1 - i) * stride]);
+          product_rows.push_back(&products[(n - 1 - i) * stride]);
+        }
+        kScalarKernels.multiply_f32(rows, n, dims, columns, columns_n, expected_rows.data());
+        level().multiply_f32(rows, n, dims, columns, columns_n, product_rows.data());
+        ASSERT_EQ(expected, products) << n << " rows of " << dims << ", " << columns_n;
+        std::vector<uint8_t> signs(n * blocks), expected_signs(n * blocks, 1);
+        level().signs_f32(rows, n, dims, columns, blocks, signs.data());
+        kScalarKernels.signs_f32(rows, n, dims, columns, blocks, expected_signs.data());
+        ASSERT_EQ(signs, expected_signs);
+        for (size_t i = 0; i < n; ++i) {
+          for (size_t c = 0; c < columns_n; ++c) {
+            double product = 0, magnitude = 0;
+            for (size_t d = 0; d < dims; ++d) {
+              const size_t at = ((c / 8 * lines + d / 2) * 8 + c % 8) * 2 + d % 2;
+              product += static_cast<double>(rows[i * dims + d]) * columns[at];
+              magnitude += std::fabs(rows[i * dims + d] * columns[at]);
+            }
+            ASSERT_NEAR(product_rows[i][c], product,
+                        magnitude * static_cast<double>(dims) * 0x1p-24);
+            ASSERT_EQ(signs[i * blocks + c / 8] >> c % 8 & 1, product_rows[i][c] > 0);
           }
         }
-        for (size_t d = 0; d < dims; ++d) {
-          const double term = static_cast<double>(rows[d]) * base[d * 16];
-          product += term;
-          magnitude += std::fabs(term);
-        }
-        ASSERT_NEAR(products[0], product, magnitude * static_cast<double>(dims) * 0x1p-24);
-        std::vector<const float*> pointers;
-        for (size_t i = 0; i < n; ++i) pointers.push_back(rows + (n - 1 - i) * dims);
-        std::vector<float> sums(dims + 1, -1), expected_sums(dims + 1, -1);
-        level().sum_rows_f32(pointers.data(), n, dims, sums.data());
-        kScalarKernels.sum_rows_f32(pointers.data(), n, dims, expected_sums.data());
-        ASSERT_EQ(sums, expected_sums);
-        double sum = 0;
-        for (size_t i = 0; i < n; ++i) sum += static_cast<double>(rows[i * dims]);
-        ASSERT_NEAR(sums[0], sum, 1e-5);
       }
     }
   }
   // Zero is not above zero, nor is what is not a number.
-  std::vector<Line> columns(1);
-  const float lanes[16] = {0.0f, -0.0f, NAN, INFINITY, -INFINITY, 1e-45f, -1e-45f};
+  const Line line = {};
+  std::vector<Line> columns(1, line);
+  const float lanes[16] = {0, 0, -0.0f, 0, NAN, 0, INFINITY, 0, -INFINITY, 0, 1e-45f, 0, -1e-45f};
   std::memcpy(columns.data(), lanes, sizeof(lanes));
   const float one = 1;
-  uint16_t signs = 0;
+  uint8_t signs = 0;
   level().signs_f32(&one, 1, 1, reinterpret_cast<const float*>(columns.data()), 1, &signs);
   EXPECT_EQ(signs, 0b101000);
+}
+
+TEST_P(KernelsTest, SumsOfRowsAreBitEqual) {
+  for (size_t dims : kLengths) {
+    for (size_t n : {1, 2, 3, 7}) {
+      const std::vector<float> memory = RandomFloats(n * dims + 1);
+      std::vector<const float*> rows;
+      for (size_t i = 0; i < n; ++i) rows.push_back(memory.data() + 1 + (n - 1 - i) * dims);
+      std::vector<float> sums(dims + 1, -1), expected(dims + 1, -1);
+      level().sum_rows_f32(rows.data(), n, dims, 0.3f, sums.data());
+      kScalarKernels.sum_rows_f32(rows.data(), n, dims, 0.3f, expected.data());
+      ASSERT_EQ(sums, expected);
+      for (size_t j = 0; j < dims; ++j) {
+        double sum = 0;
+        for (size_t i = 0; i < n; ++i) sum += rows[i][j];
+        ASSERT_NEAR(sums[j], 0.3 * sum, 1e-5);
+      }
+    }
+  }
 }
 
 TEST_P(KernelsTest, DoublesAreBitEqual) {
