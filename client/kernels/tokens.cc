@@ -15,6 +15,8 @@
 #include "index/base/pages.h"
 #include "index/kernels/kernels.h"
 #include "index/multi/fde_model.h"
+#include "index/multi/token_codes.h"
+#include "index/shells.h"
 
 namespace nestor {
 namespace {
@@ -35,6 +37,19 @@ __attribute__((target("avx512f"))) void PeakF32() {
 #pragma GCC unroll 16
     for (__m512& lane : s) {
       lane = _mm512_fmadd_ps(lane, x, x);
+      asm volatile("" : "+v"(lane));
+    }
+  }
+}
+
+__attribute__((target("avx512f,avx512vnni"))) void PeakI8() {
+  __m512i s[16];
+  for (__m512i& lane : s) lane = _mm512_setzero_si512();
+  const __m512i x = _mm512_set1_epi8(1);
+  for (size_t i = 0; i < kPeakSteps; ++i) {
+#pragma GCC unroll 16
+    for (__m512i& lane : s) {
+      lane = _mm512_dpbusd_epi32(lane, x, x);
       asm volatile("" : "+v"(lane));
     }
   }
@@ -63,6 +78,65 @@ void AddEncodings(const FdeModel& model, const std::vector<float>& tokens, std::
   add(FdeSide::kDocument, 100, false, "FDE of a document of 100 tokens");
   add(FdeSide::kDocument, 100, true, "FDE of a document of 100 tokens, filled");
   add(FdeSide::kDocument, 1000, false, "FDE of a document of 1000 tokens");
+}
+
+// 32 query tokens against documents of 112: one in the cache, or 4,000 in turn from DRAM.
+void RunMaxSim() {
+  constexpr size_t kTokens = 112, kDocuments = 4000;
+  const TokenCodeLayout layout(kDim);
+  const size_t document_bytes = layout.bytes(kTokens);
+  const PageBuffer codes(kDocuments * document_bytes, /*huge=*/true);
+  std::vector<float> scales(kTokens);
+  const std::vector<float> tokens = RandomFloats(kTokens * kDim);
+  for (size_t i = 0; i < kDocuments; ++i) {
+    EncodeTokenCodes(layout, tokens.data(), kTokens, /*exact_int8=*/false,
+                     reinterpret_cast<int8_t*>(codes.data() + i * document_bytes), scales.data());
+  }
+  std::vector<int8_t> query(kQueryTokens * kDim);
+  for (size_t q = 0; q < kQueryTokens; ++q) {
+    QuantizeInt8(tokens.data() + 7 * q, kDim, query.data() + q * kDim);
+  }
+  const PageBuffer columns(kQueryTokens * kDim * sizeof(float), /*huge=*/false);
+  std::memcpy(columns.data(), tokens.data(), columns.bytes());
+  std::vector<float> largest(kQueryTokens);
+  std::vector<uint32_t> matches(kQueryTokens);
+
+  // Multiplications and additions of a document.
+  constexpr double kOps = 2.0 * kQueryTokens * kTokens * kDim;
+  std::vector<Measured> all;
+  if (Supported(SimdLevel::kAvx512)) {
+    all.push_back({"peak of int8 in registers", 2.0 * 64 * 16 * kPeakSteps, PeakI8});
+    all.push_back({"peak of f32 in registers", 2.0 * 16 * 16 * kPeakSteps, PeakF32});
+  }
+  for (SimdLevel level : {SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
+    if (!Supported(level)) continue;
+    const Kernels& kernels = KernelsOf(level);
+    const auto score = [&](size_t i, uint32_t* tokens_out) {
+      kernels.maxsim_i8(query.data(), kQueryTokens, layout.groups(),
+                        reinterpret_cast<const int8_t*>(codes.data() + i * document_bytes),
+                        layout.block_bytes(), kTokens, scales.data(), largest.data(), tokens_out);
+    };
+    const std::string name = std::string(Name(level)) + " MaxSim ";
+    all.push_back({name + "int8", kOps, [score] { score(0, nullptr); }});
+    all.push_back(
+        {name + "int8 with matches", kOps, [score, &matches] { score(0, matches.data()); }});
+    all.push_back({name + "int8 from DRAM", kOps * kDocuments, [score] {
+                     for (size_t i = 0; i < kDocuments; ++i) score(i, nullptr);
+                   }});
+    all.push_back({name + "f32", kOps, [&] {
+                     kernels.maxsim_f32(tokens.data(), kTokens, kDim, kDim,
+                                        reinterpret_cast<const float*>(columns.data()),
+                                        kQueryTokens, largest.data(), nullptr);
+                   }});
+  }
+  MeasureAll(kRounds, kSeconds, &all);
+  for (const Measured& m : all) {
+    std::printf("%-40s %7.1f Gop/s", m.name.c_str(), m.best / 1e9);
+    if (m.name.find("MaxSim") != std::string::npos) {
+      std::printf(" %6.2f us a document of 112 tokens", 1e6 * kOps / m.best);
+    }
+    std::printf("\n");
+  }
 }
 
 }  // namespace
@@ -103,6 +177,7 @@ void RunTokens() {
   for (const Measured& m : products) {
     std::printf("%-40s %7.1f Gflop/s\n", m.name.c_str(), m.best / 1e9);
   }
+  RunMaxSim();
 }
 
 }  // namespace nestor

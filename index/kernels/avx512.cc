@@ -4,6 +4,7 @@
 
 #include "index/kernels/codes.h"
 #include "index/kernels/kernels.h"
+#include "index/kernels/maxsim.h"
 #include "index/kernels/multiply.h"
 
 namespace nestor {
@@ -341,8 +342,10 @@ const Kernels kAvx512Kernels = {
     .l2s_f16 = Sums<F16, true>,
     .l2s_bf16 = Sums<B16, true>,
     .l2s_i8f = Sums<I8, true>,
+    .maxsim_i8 = MaxSimI8Avx512,
     .multiply_f32 = MultiplyF32Avx512,
     .signs_f32 = SignsF32Avx512,
+    .maxsim_f32 = MaxSimF32Avx512,
     .sum_rows_f32 = SumRowsF32Avx512,
     .widen_f16 = Widen<F16>,
     .widen_bf16 = Widen<B16>,

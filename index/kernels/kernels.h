@@ -73,6 +73,14 @@ struct Kernels {
   void (*l2s_i8f)(const float* query, const int8_t* const* rows, size_t rows_n, size_t n,
                   float* sums);
 
+  // --- The largest products of query tokens with a document's. --- The document: n >= 1 tokens in
+  // blocks as scan_i8 reads them (behind token n anything), the query: query_n rows of 4 * groups
+  // codes, groups <= 256. largest[q] = the largest float(integer sum) * scales[t], tokens[q] the
+  // first t that has it; `tokens` may be null.
+  void (*maxsim_i8)(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
+                    size_t block_bytes, size_t n, const float* scales, float* largest,
+                    uint32_t* tokens);
+
   // --- Products of n rows (n x dims) with columns in blocks of 8: line g of a block holds dims 2g
   // and 2g + 1 of column 0, then of column 1, .., column 7 (in the last line zeros where dims is
   // odd). A product is the sum of two sums of fused multiply-adds, of the even and of the odd dims
@@ -82,6 +90,11 @@ struct Kernels {
   // Bit c of bits[blocks i + b]: whether the product with column 8 b + c is above zero.
   void (*signs_f32)(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
                     uint8_t* bits);
+  // largest[c] = the largest product of the rows (`stride` floats apart) with column c < columns_n,
+  // tokens[c] the first row that has it; `tokens` may be null. n >= 1; both have room for whole
+  // blocks of columns.
+  void (*maxsim_f32)(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                     size_t columns_n, float* largest, uint32_t* tokens);
   // sums[j] = factor * the sum of rows[i][j] for i < n, in this order: bit-equal on all levels.
   // n >= 1
   void (*sum_rows_f32)(const float* const* rows, size_t n, size_t dims, float factor, float* sums);

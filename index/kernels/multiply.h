@@ -22,6 +22,13 @@ void SignsF32Avx2(const float* rows, size_t n, size_t dims, const float* columns
 void SignsF32Avx512(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
                     uint8_t* bits);
 
+void MaxSimF32Scalar(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                     size_t columns_n, float* largest, uint32_t* tokens);
+void MaxSimF32Avx2(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                   size_t columns_n, float* largest, uint32_t* tokens);
+void MaxSimF32Avx512(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                     size_t columns_n, float* largest, uint32_t* tokens);
+
 void SumRowsF32Scalar(const float* const* rows, size_t n, size_t dims, float factor, float* sums);
 void SumRowsF32Avx2(const float* const* rows, size_t n, size_t dims, float factor, float* sums);
 void SumRowsF32Avx512(const float* const* rows, size_t n, size_t dims, float factor, float* sums);

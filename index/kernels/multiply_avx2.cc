@@ -42,6 +42,23 @@ struct StoreSigns {
   }
 };
 
+// Rows come in order, so the first of equals stays.
+template <bool kTokens>
+struct KeepLargest {
+  float* largest;
+  uint32_t* tokens;
+  void operator()(size_t i, size_t b, __m256 low, __m256 high) const {
+    const __m256 product = AddPairs(low, high);
+    const __m256 best = _mm256_loadu_ps(largest + b * 8);
+    const __m256 above = _mm256_cmp_ps(product, best, _CMP_GT_OQ);
+    _mm256_storeu_ps(largest + b * 8, _mm256_blendv_ps(best, product, above));
+    if (kTokens) {
+      _mm256_maskstore_epi32(reinterpret_cast<int*>(tokens + b * 8), _mm256_castps_si256(above),
+                             _mm256_set1_epi32(static_cast<int>(i)));
+    }
+  }
+};
+
 inline __m256 BroadcastPair(const float* p) {
   double pair;
   __builtin_memcpy(&pair, p, sizeof(pair));
@@ -49,10 +66,10 @@ inline __m256 BroadcastPair(const float* p) {
 }
 
 template <int kRows, typename Out>
-inline void Tile(const float* rows, size_t i, size_t dims, const float* columns, size_t b,
-                 const Out& out) {
+inline void Tile(const float* rows, size_t i, size_t stride, size_t dims, const float* columns,
+                 size_t b, const Out& out) {
   const size_t lines = (dims + 1) / 2;
-  const float* row = rows + i * dims;
+  const float* row = rows + i * stride;
   const float* column = columns + b * lines * 16;
   __m256 low[kRows], high[kRows];
 #pragma GCC unroll 6
@@ -62,7 +79,7 @@ inline void Tile(const float* rows, size_t i, size_t dims, const float* columns,
     const __m256 high_line = _mm256_load_ps(column + g * 16 + 8);
 #pragma GCC unroll 6
     for (int r = 0; r < kRows; ++r) {
-      const __m256 x = BroadcastPair(row + static_cast<size_t>(r) * dims + 2 * g);
+      const __m256 x = BroadcastPair(row + static_cast<size_t>(r) * stride + 2 * g);
       low[r] = _mm256_fmadd_ps(x, low_line, low[r]);
       high[r] = _mm256_fmadd_ps(x, high_line, high[r]);
     }
@@ -71,7 +88,7 @@ inline void Tile(const float* rows, size_t i, size_t dims, const float* columns,
   for (int r = 0; r < kRows; ++r) {
     if (dims % 2 != 0) {
       // The odd lanes keep their sums.
-      const __m256 x = _mm256_set1_ps(row[static_cast<size_t>(r) * dims + dims - 1]);
+      const __m256 x = _mm256_set1_ps(row[static_cast<size_t>(r) * stride + dims - 1]);
       const float* last = column + (lines - 1) * 16;
       low[r] = _mm256_blend_ps(low[r], _mm256_fmadd_ps(x, _mm256_load_ps(last), low[r]), 0x55);
       high[r] =
@@ -83,22 +100,23 @@ inline void Tile(const float* rows, size_t i, size_t dims, const float* columns,
 
 // The last n <= kRows rows.
 template <int kRows, typename Out>
-inline void LastRows(const float* rows, size_t i, size_t n, size_t dims, const float* columns,
-                     size_t b, const Out& out) {
+inline void LastRows(const float* rows, size_t i, size_t n, size_t stride, size_t dims,
+                     const float* columns, size_t b, const Out& out) {
   if (n == kRows) {
-    Tile<kRows>(rows, i, dims, columns, b, out);
+    Tile<kRows>(rows, i, stride, dims, columns, b, out);
   } else if constexpr (kRows > 1) {
-    LastRows<kRows - 1>(rows, i, n, dims, columns, b, out);
+    LastRows<kRows - 1>(rows, i, n, stride, dims, columns, b, out);
   }
 }
 
 template <typename Out>
-inline void Multiply(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                     const Out& out) {
+inline void Multiply(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                     size_t blocks, const Out& out) {
   for (size_t b = 0; b < blocks; ++b) {
     size_t i = 0;
-    for (; i + kTileRows <= n; i += kTileRows) Tile<kTileRows>(rows, i, dims, columns, b, out);
-    LastRows<kTileRows - 1>(rows, i, n - i, dims, columns, b, out);
+    for (; i + kTileRows <= n; i += kTileRows)
+      Tile<kTileRows>(rows, i, stride, dims, columns, b, out);
+    LastRows<kTileRows - 1>(rows, i, n - i, stride, dims, columns, b, out);
   }
 }
 
@@ -106,12 +124,26 @@ inline void Multiply(const float* rows, size_t n, size_t dims, const float* colu
 
 void MultiplyF32Avx2(const float* rows, size_t n, size_t dims, const float* columns,
                      size_t columns_n, float* const* products) {
-  Multiply(rows, n, dims, columns, (columns_n + 7) / 8, Store{products, columns_n});
+  Multiply(rows, n, dims, dims, columns, (columns_n + 7) / 8, Store{products, columns_n});
 }
 
 void SignsF32Avx2(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
                   uint8_t* bits) {
-  Multiply(rows, n, dims, columns, blocks, StoreSigns{bits, blocks});
+  Multiply(rows, n, dims, dims, columns, blocks, StoreSigns{bits, blocks});
+}
+
+void MaxSimF32Avx2(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                   size_t columns_n, float* largest, uint32_t* tokens) {
+  const size_t blocks = (columns_n + 7) / 8;
+  for (size_t b = 0; b < blocks; ++b) {
+    _mm256_storeu_ps(largest + b * 8, _mm256_set1_ps(-__builtin_inff()));
+  }
+  if (tokens == nullptr) {
+    Multiply(rows, n, stride, dims, columns, blocks, KeepLargest<false>{largest, tokens});
+  } else {
+    __builtin_memset(tokens, 0, blocks * 8 * sizeof(*tokens));
+    Multiply(rows, n, stride, dims, columns, blocks, KeepLargest<true>{largest, tokens});
+  }
 }
 
 void SumRowsF32Avx2(const float* const* rows, size_t n, size_t dims, float factor, float* sums) {

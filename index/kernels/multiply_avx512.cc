@@ -41,6 +41,22 @@ struct StoreSigns {
   }
 };
 
+// Rows come in order, so the first of equals stays.
+template <bool kTokens>
+struct KeepLargest {
+  float* largest;
+  uint32_t* tokens;
+  void operator()(size_t i, size_t b, __m512 sums) const {
+    const __m256 product = AddPairs(sums);
+    float* best = largest + b * 8;
+    const __mmask8 above = _mm256_cmp_ps_mask(product, _mm256_loadu_ps(best), _CMP_GT_OQ);
+    _mm256_storeu_ps(best, _mm256_mask_mov_ps(_mm256_loadu_ps(best), above, product));
+    if (kTokens) {
+      _mm256_mask_storeu_epi32(tokens + b * 8, above, _mm256_set1_epi32(static_cast<int>(i)));
+    }
+  }
+};
+
 inline __m512 BroadcastPair(const float* p) {
   double pair;
   __builtin_memcpy(&pair, p, sizeof(pair));
@@ -48,10 +64,10 @@ inline __m512 BroadcastPair(const float* p) {
 }
 
 template <int kRows, int kBlocks, typename Out>
-inline void Tile(const float* rows, size_t i, size_t dims, const float* columns, size_t b,
-                 const Out& out) {
+inline void Tile(const float* rows, size_t i, size_t stride, size_t dims, const float* columns,
+                 size_t b, const Out& out) {
   const size_t lines = (dims + 1) / 2;
-  const float* row = rows + i * dims;
+  const float* row = rows + i * stride;
   const float* column = columns + b * lines * 16;
   __m512 s[kRows][kBlocks];
 #pragma GCC unroll 16
@@ -67,7 +83,7 @@ inline void Tile(const float* rows, size_t i, size_t dims, const float* columns,
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const __m512 x = BroadcastPair(row + static_cast<size_t>(r) * dims + 2 * g);
+      const __m512 x = BroadcastPair(row + static_cast<size_t>(r) * stride + 2 * g);
 #pragma GCC unroll 3
       for (int c = 0; c < kBlocks; ++c) s[r][c] = _mm512_fmadd_ps(x, line[c], s[r][c]);
     }
@@ -77,7 +93,7 @@ inline void Tile(const float* rows, size_t i, size_t dims, const float* columns,
 #pragma GCC unroll 3
     for (int c = 0; c < kBlocks; ++c) {
       if (dims % 2 != 0) {
-        const __m512 x = _mm512_set1_ps(row[static_cast<size_t>(r) * dims + dims - 1]);
+        const __m512 x = _mm512_set1_ps(row[static_cast<size_t>(r) * stride + dims - 1]);
         const float* last = column + (static_cast<size_t>(c) * lines + lines - 1) * 16;
         s[r][c] = _mm512_mask3_fmadd_ps(x, _mm512_load_ps(last), s[r][c], 0x5555);
       }
@@ -88,45 +104,59 @@ inline void Tile(const float* rows, size_t i, size_t dims, const float* columns,
 
 // The last n <= kRows rows.
 template <int kRows, int kBlocks, typename Out>
-inline void LastRows(const float* rows, size_t i, size_t n, size_t dims, const float* columns,
-                     size_t b, const Out& out) {
+inline void LastRows(const float* rows, size_t i, size_t n, size_t stride, size_t dims,
+                     const float* columns, size_t b, const Out& out) {
   if (n == kRows) {
-    Tile<kRows, kBlocks>(rows, i, dims, columns, b, out);
+    Tile<kRows, kBlocks>(rows, i, stride, dims, columns, b, out);
   } else if constexpr (kRows > 1) {
-    LastRows<kRows - 1, kBlocks>(rows, i, n, dims, columns, b, out);
+    LastRows<kRows - 1, kBlocks>(rows, i, n, stride, dims, columns, b, out);
   }
 }
 
 // All rows with kBlocks blocks of columns, which stay in the L1 cache.
 template <int kBlocks, typename Out>
-inline void Rows(const float* rows, size_t n, size_t dims, const float* columns, size_t b,
-                 const Out& out) {
+inline void Rows(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                 size_t b, const Out& out) {
   constexpr int kRows = TileRows(kBlocks);
   size_t i = 0;
-  for (; i + kRows <= n; i += kRows) Tile<kRows, kBlocks>(rows, i, dims, columns, b, out);
-  LastRows<kRows - 1, kBlocks>(rows, i, n - i, dims, columns, b, out);
+  for (; i + kRows <= n; i += kRows) Tile<kRows, kBlocks>(rows, i, stride, dims, columns, b, out);
+  LastRows<kRows - 1, kBlocks>(rows, i, n - i, stride, dims, columns, b, out);
 }
 
 template <typename Out>
-inline void Multiply(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
-                     const Out& out) {
+inline void Multiply(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                     size_t blocks, const Out& out) {
   size_t b = 0;
   for (; b + kTileBlocks <= blocks; b += kTileBlocks) {
-    Rows<kTileBlocks>(rows, n, dims, columns, b, out);
+    Rows<kTileBlocks>(rows, n, stride, dims, columns, b, out);
   }
-  for (; b < blocks; ++b) Rows<1>(rows, n, dims, columns, b, out);
+  for (; b < blocks; ++b) Rows<1>(rows, n, stride, dims, columns, b, out);
 }
 
 }  // namespace
 
 void MultiplyF32Avx512(const float* rows, size_t n, size_t dims, const float* columns,
                        size_t columns_n, float* const* products) {
-  Multiply(rows, n, dims, columns, (columns_n + 7) / 8, Store{products, columns_n});
+  Multiply(rows, n, dims, dims, columns, (columns_n + 7) / 8, Store{products, columns_n});
 }
 
 void SignsF32Avx512(const float* rows, size_t n, size_t dims, const float* columns, size_t blocks,
                     uint8_t* bits) {
-  Multiply(rows, n, dims, columns, blocks, StoreSigns{bits, blocks});
+  Multiply(rows, n, dims, dims, columns, blocks, StoreSigns{bits, blocks});
+}
+
+void MaxSimF32Avx512(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                     size_t columns_n, float* largest, uint32_t* tokens) {
+  const size_t blocks = (columns_n + 7) / 8;
+  for (size_t b = 0; b < blocks; ++b) {
+    _mm256_storeu_ps(largest + b * 8, _mm256_set1_ps(-__builtin_inff()));
+  }
+  if (tokens == nullptr) {
+    Multiply(rows, n, stride, dims, columns, blocks, KeepLargest<false>{largest, tokens});
+  } else {
+    __builtin_memset(tokens, 0, blocks * 8 * sizeof(*tokens));
+    Multiply(rows, n, stride, dims, columns, blocks, KeepLargest<true>{largest, tokens});
+  }
 }
 
 void SumRowsF32Avx512(const float* const* rows, size_t n, size_t dims, float factor, float* sums) {

@@ -42,6 +42,19 @@ void SignsF32Scalar(const float* rows, size_t n, size_t dims, const float* colum
   }
 }
 
+void MaxSimF32Scalar(const float* rows, size_t n, size_t stride, size_t dims, const float* columns,
+                     size_t columns_n, float* largest, uint32_t* tokens) {
+  for (size_t c = 0; c < columns_n; ++c) {
+    for (size_t i = 0; i < n; ++i) {
+      const float product = Product(rows + i * stride, dims, columns, c);
+      if (i == 0 || product > largest[c]) {
+        largest[c] = product;
+        if (tokens != nullptr) tokens[c] = static_cast<uint32_t>(i);
+      }
+    }
+  }
+}
+
 void SumRowsF32Scalar(const float* const* rows, size_t n, size_t dims, float factor, float* sums) {
   for (size_t j = 0; j < dims; ++j) {
     float sum = rows[0][j];

@@ -4,6 +4,7 @@
 #include "index/half.h"
 #include "index/kernels/codes.h"
 #include "index/kernels/kernels.h"
+#include "index/kernels/maxsim.h"
 #include "index/kernels/multiply.h"
 
 namespace nestor {
@@ -140,8 +141,10 @@ const Kernels kScalarKernels = {
     .l2s_f16 = Sums<Half, true, uint16_t>,
     .l2s_bf16 = Sums<Bf16, true, uint16_t>,
     .l2s_i8f = Sums<int8_t, true, int8_t>,
+    .maxsim_i8 = MaxSimI8Scalar,
     .multiply_f32 = MultiplyF32Scalar,
     .signs_f32 = SignsF32Scalar,
+    .maxsim_f32 = MaxSimF32Scalar,
     .sum_rows_f32 = SumRowsF32Scalar,
     .widen_f16 = Widen<Half, uint16_t>,
     .widen_bf16 = Widen<Bf16, uint16_t>,

@@ -219,6 +219,68 @@ TEST_P(KernelsTest, ProductsAreBitEqual) {
   EXPECT_EQ(signs, 0b101000);
 }
 
+TEST_P(KernelsTest, MaxSimI8EqualsScalar) {
+  for (size_t groups : {1, 2, 8, 31, 32, 256}) {
+    for (size_t n : {1, 15, 16, 17, 32, 33, 48, 64, 97, 112}) {
+      const size_t blocks = (n + 15) / 16;
+      const size_t lines = groups + 1;  // a prefix of the tokens' dims
+      std::vector<Line> memory(blocks * lines);
+      const std::vector<int8_t> codes = RandomCodes(memory.size() * 64);
+      std::memcpy(memory.data(), codes.data(), codes.size());
+      // No scales behind the last token; equal ones and zeros make ties.
+      std::vector<float> scales(n);
+      for (float& scale : scales) scale = 0.25f * static_cast<float>(random_() % 3);
+      for (size_t query_n : {1, 2, 3, 7, 8, 9, 20}) {
+        std::vector<int8_t> query = RandomCodes(query_n * groups * 4);
+        std::vector<float> largest(query_n, -1), expected(query_n, -2);
+        std::vector<uint32_t> tokens(query_n, ~0u), expected_tokens(query_n, ~1u);
+        const auto* base = reinterpret_cast<const int8_t*>(memory.data());
+        kScalarKernels.maxsim_i8(query.data(), query_n, groups, base, lines * 64, n, scales.data(),
+                                 expected.data(), expected_tokens.data());
+        level().maxsim_i8(query.data(), query_n, groups, base, lines * 64, n, scales.data(),
+                          largest.data(), tokens.data());
+        ASSERT_EQ(largest, expected) << groups << " groups, " << n << " tokens, " << query_n;
+        ASSERT_EQ(tokens, expected_tokens) << groups << " groups, " << n << " tokens, " << query_n;
+        std::fill(largest.begin(), largest.end(), -1.0f);
+        level().maxsim_i8(query.data(), query_n, groups, base, lines * 64, n, scales.data(),
+                          largest.data(), nullptr);
+        ASSERT_EQ(largest, expected);
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, MaxSimF32IsBitEqual) {
+  for (size_t dims : {1, 2, 17, 64, 127, 128}) {
+    const size_t lines = (dims + 1) / 2, stride = dims + 1;
+    for (size_t columns_n : {1, 7, 8, 20, 24, 32}) {
+      const size_t blocks = (columns_n + 7) / 8;
+      std::vector<Line> memory(blocks * lines);
+      const std::vector<float> values = RandomFloats(memory.size() * 16);
+      std::memcpy(memory.data(), values.data(), values.size() * 4);
+      const auto* columns = reinterpret_cast<const float*>(memory.data());
+      for (size_t n : {1, 2, 7, 8, 15, 16, 17, 40}) {
+        std::vector<float> rows = RandomFloats(n * stride);
+        // The same row twice: a tie.
+        if (n > 2) std::copy_n(rows.begin() + static_cast<ptrdiff_t>(stride), dims, rows.begin());
+        std::vector<float> largest(blocks * 8), expected(columns_n);
+        std::vector<uint32_t> tokens(blocks * 8, ~0u), expected_tokens(columns_n, ~1u);
+        kScalarKernels.maxsim_f32(rows.data(), n, stride, dims, columns, columns_n, expected.data(),
+                                  expected_tokens.data());
+        for (uint32_t* matches : {tokens.data(), static_cast<uint32_t*>(nullptr)}) {
+          std::fill(largest.begin(), largest.end(), NAN);
+          level().maxsim_f32(rows.data(), n, stride, dims, columns, columns_n, largest.data(),
+                             matches);
+          ASSERT_TRUE(std::equal(expected.begin(), expected.end(), largest.begin()))
+              << n << " rows of " << dims << ", " << columns_n;
+        }
+        ASSERT_TRUE(std::equal(expected_tokens.begin(), expected_tokens.end(), tokens.begin()))
+            << n << " rows of " << dims << ", " << columns_n;
+      }
+    }
+  }
+}
+
 TEST_P(KernelsTest, SumsOfRowsAreBitEqual) {
   for (size_t dims : kLengths) {
     for (size_t n : {1, 2, 3, 7}) {
