@@ -203,6 +203,18 @@ void AddFdes(Samples* all) {
   }
 }
 
+void AddTokens(Samples* all) {
+  // As FuzzTokens chooses: wire + 4 * stored + 16 for COSINE + 32 from the store, dtypes from 0.
+  const std::vector<float> floats = {1, -2, 0, 0.5f, 7, 3, -1, 0, 0};
+  (*all)["tokens/f32"] = Choose(0) + Raw(floats);
+  (*all)["tokens/f32_to_f16_cosine"] = Choose(0 + 4 * 1 + 16) + Raw(floats);
+  (*all)["tokens/f16_to_i8"] = Choose(1 + 4 * 3) + Raw<uint16_t>({0x3c00, 0xc000, 0x4200});
+  (*all)["tokens/bf16_to_f32"] = Choose(2) + Raw<uint16_t>({0x3f80, 0x4000, 0x4040});
+  (*all)["tokens/i8"] = Choose(3 + 4 * 3) + Raw<int8_t>({-128, 127, 0, 1, 2, 3});
+  (*all)["tokens/stored_bf16_cosine"] =
+      Choose(4 * 2 + 16 + 32) + Raw<uint16_t>({0x3f80, 0x4000, 0x4040});
+}
+
 void AddStored(Samples* all) {
   const OperationRecord operation = {.kind = "build_index",
                                      .collection = "words",
@@ -461,6 +473,7 @@ std::map<std::string, std::string> MakeSamples() {
   AddStored(&all);
   AddCodes(&all);
   AddFdes(&all);
+  AddTokens(&all);
   AddSchemaRequests(&all);
   AddPointRequests(&all);
   AddSearchRequests(&all);

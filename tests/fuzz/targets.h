@@ -28,6 +28,7 @@ bool FuzzStoredGraph(FuzzInput input);
 bool FuzzAdoptedGraph(FuzzInput input);
 bool FuzzCode(FuzzInput input);
 bool FuzzFde(FuzzInput input);
+bool FuzzTokens(FuzzInput input);
 bool FuzzPlan(FuzzInput input);
 bool FuzzSchemaRequest(FuzzInput input);
 bool FuzzPointRequest(FuzzInput input);
@@ -47,6 +48,7 @@ inline constexpr FuzzTarget kFuzzTargets[] = {
     {"adopted_graph", FuzzAdoptedGraph},
     {"code", FuzzCode},
     {"fde", FuzzFde},
+    {"tokens", FuzzTokens},
     {"plan", FuzzPlan},
     {"schema_request", FuzzSchemaRequest},
     {"point_request", FuzzPointRequest},
