@@ -20,6 +20,7 @@
 #include "server/log.h"
 #include "server/memory_trimmer.h"
 #include "server/options.h"
+#include "server/rpc/limits.h"
 #include "server/rpc/rpc_server.h"
 #include "server/stop_signals.h"
 #include "server/storage/verify.h"
@@ -49,12 +50,30 @@ double Since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+uint64_t MemoryLimitOf(const Options& options) {
+  return options.memory_limit != 0 ? options.memory_limit : MemoryLimit::Default();
+}
+
+// What calls may hold is a part of the memory where that is small.
+BackendOptions MakeBackendOptions(const Options& options) {
+  const auto part = [&](uint64_t share, int64_t least, int64_t most) {
+    return static_cast<int64_t>(std::clamp<uint64_t>(MemoryLimitOf(options) / share, least, most));
+  };
+  constexpr auto kMessage = static_cast<int64_t>(kMaxMessageBytes);
+  BackendOptions backend;
+  backend.search_threads = options.threads;
+  backend.search_queue = options.search_queue;
+  backend.slow_query = std::chrono::milliseconds(options.slow_query_ms);
+  backend.max_request_bytes = part(8, 2 * kMessage, backend.max_request_bytes);
+  backend.max_reply_bytes = part(16, kMessage, backend.max_reply_bytes);
+  return backend;
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options, RpcServer* server) {
   EngineOptions engine_options;
   engine_options.data_dir = options.data_dir;
   engine_options.build_threads = options.threads;
-  engine_options.memory_limit_bytes =
-      options.memory_limit != 0 ? options.memory_limit : MemoryLimit::Default();
+  engine_options.memory_limit_bytes = MemoryLimitOf(options);
   engine_options.cache_bytes = options.block_cache;
   engine_options.write_buffer_bytes = options.write_buffers;
   engine_options.disk_reserve_bytes =
@@ -107,11 +126,8 @@ int Serve(const Options& options, StopSignals* signals) {
   BoundArenas();
   const auto start = std::chrono::steady_clock::now();
   const MemoryTrimmer trimmer;
-  const BackendOptions backend = {.search_threads = options.threads,
-                                  .search_queue = options.search_queue,
-                                  .slow_query = std::chrono::milliseconds(options.slow_query_ms)};
   absl::StatusOr<std::unique_ptr<RpcServer>> server =
-      RpcServer::Start(FormatEndpoint(options.listen), backend);
+      RpcServer::Start(FormatEndpoint(options.listen), MakeBackendOptions(options));
   if (!server.ok()) return Fail("listen", server.status());
   const Endpoint bound = {options.listen.host, static_cast<uint16_t>((*server)->port())};
   std::printf("listening on %s\n", FormatEndpoint(bound).c_str());

@@ -19,7 +19,8 @@ class Engine;
 struct BackendOptions {
   int search_threads = 1;
   uint32_t search_queue = 1024;
-  // Bytes of requests that wait or are worked on, all calls together.
+  // Bytes of requests that wait or are worked on, all calls together; as many of those that have
+  // begun to arrive.
   int64_t max_request_bytes = int64_t{1} << 30;
   // Bytes of replies that their callers have not taken yet, all calls together.
   int64_t max_reply_bytes = int64_t{512} << 20;

@@ -3,12 +3,16 @@
 #include <google/protobuf/stubs/logging.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
 
 #include "absl/strings/escaping.h"
+#include "tests/hostile/half_message.h"
 #include "tests/hostile/hostile_fixture.h"
 #include "tests/hostile/mutations.h"
 
@@ -110,6 +114,35 @@ TEST_F(HostileTest, DamagedMessages) {
     }
     for (const auto& [code, count] : counts) std::printf("status %d: %d times\n", code, count);
     EXPECT_GT(counts[StatusCode::OK], messages / 20);
+  });
+}
+
+// Every part is kept until the rest comes. The server keeps 1 GiB of such parts, all calls
+// together; then it ends calls.
+TEST_F(HostileTest, MessagesThatNeverEnd) {
+  Endure("messages that never end", [] {
+    constexpr uint64_t kPart = 60 << 20;
+    constexpr uint64_t kKept = uint64_t{1} << 30;
+    const uint64_t before = MemoryBytes();
+    std::deque<HalfMessage> calls;
+    const size_t most = full() ? 50 : 20;
+    for (size_t i = 0; i < most; ++i) {
+      calls.emplace_back(address(), "/nestor.v1.PointService/UpsertPoints", 63 << 20).Send(kPart);
+      EXPECT_LT(MemoryBytes(), before + kKept + (uint64_t{200} << 20)) << "after " << i + 1;
+    }
+    // The news may take a moment to come.
+    constexpr size_t kCalls = kKept / kPart;
+    size_t ended = 0;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (ended < most - kCalls && std::chrono::steady_clock::now() < until) {
+      for (HalfMessage& call : calls) call.Listen();
+      ended = static_cast<size_t>(
+          std::count_if(calls.begin(), calls.end(), [](auto& call) { return call.ended(); }));
+    }
+    std::printf("%zu of %zu calls were ended, the server held %llu MB more\n", ended, most,
+                static_cast<unsigned long long>((MemoryBytes() - before) >> 20));
+    EXPECT_GE(ended, most - kCalls);
+    EXPECT_LT(ended, most) << "the limit is for what is kept, not for what comes";
   });
 }
 

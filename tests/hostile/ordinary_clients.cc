@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace nestor {
@@ -38,7 +39,10 @@ void OrdinaryClients::Note(const std::string& error) {
 }
 
 bool OrdinaryClients::Again(const grpc::Status& status) {
-  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) return true;
+  // gRPC closes idle connections where messages take too much memory; a call may be on its way.
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+      absl::StrContains(status.error_message(), "GOAWAY")) {
     return true;
   }
   if (!status.ok()) Note(absl::StrCat(status.error_code(), ": ", status.error_message()));

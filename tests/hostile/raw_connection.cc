@@ -71,6 +71,17 @@ bool RawConnection::Send(absl::string_view bytes) {
   return true;
 }
 
+bool RawConnection::Receive(std::string* received) {
+  char bytes[4096];
+  for (int wait_millis = 10;; wait_millis = 0) {
+    pollfd ready = {.fd = fd_, .events = POLLIN, .revents = 0};
+    if (poll(&ready, 1, wait_millis) <= 0) return true;
+    const ssize_t got = recv(fd_, bytes, sizeof(bytes), 0);
+    if (got <= 0) return false;
+    received->append(bytes, static_cast<size_t>(got));
+  }
+}
+
 bool RawConnection::AwaitClose() {
   char received[4096];
   for (;;) {

@@ -21,6 +21,8 @@ class RawConnection {
   bool connected() const { return fd_ >= 0; }
   // False where the server takes no more for five seconds, or has closed the connection.
   bool Send(absl::string_view bytes);
+  // Appends what has come, waiting up to 10 ms for it; false where the connection is closed.
+  bool Receive(std::string* received);
   // Waits until the server has closed the connection; false where it sends nothing for a minute.
   bool AwaitClose();
   // Ends the connection in good order.
