@@ -93,8 +93,10 @@ void RunMaxSim() {
                      reinterpret_cast<int8_t*>(codes.data() + i * document_bytes), scales.data());
   }
   std::vector<int8_t> query(kQueryTokens * kDim);
+  std::vector<int32_t> code_sums(kQueryTokens);
   for (size_t q = 0; q < kQueryTokens; ++q) {
     QuantizeInt8(tokens.data() + 7 * q, kDim, query.data() + q * kDim);
+    for (uint32_t d = 0; d < kDim; ++d) code_sums[q] += query[q * kDim + d];
   }
   const PageBuffer columns(kQueryTokens * kDim * sizeof(float), /*huge=*/false);
   std::memcpy(columns.data(), tokens.data(), columns.bytes());
@@ -112,7 +114,7 @@ void RunMaxSim() {
     if (!Supported(level)) continue;
     const Kernels& kernels = KernelsOf(level);
     const auto score = [&](size_t i, uint32_t* tokens_out) {
-      kernels.maxsim_i8(query.data(), kQueryTokens, layout.groups(),
+      kernels.maxsim_i8(query.data(), code_sums.data(), kQueryTokens, layout.groups(),
                         reinterpret_cast<const int8_t*>(codes.data() + i * document_bytes),
                         layout.block_bytes(), kTokens, scales.data(), largest.data(), tokens_out);
     };

@@ -75,11 +75,11 @@ struct Kernels {
 
   // --- The largest products of query tokens with a document's. --- The document: n >= 1 tokens in
   // blocks as scan_i8 reads them (behind token n anything), the query: query_n rows of 4 * groups
-  // codes, groups <= 256. largest[q] = the largest float(integer sum) * scales[t], tokens[q] the
-  // first t that has it; `tokens` may be null.
-  void (*maxsim_i8)(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
-                    size_t block_bytes, size_t n, const float* scales, float* largest,
-                    uint32_t* tokens);
+  // codes, groups <= 256, and the sum of each row's codes. largest[q] = the largest float(integer
+  // sum) * scales[t], tokens[q] the first t that has it; `tokens` may be null.
+  void (*maxsim_i8)(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+                    const int8_t* base, size_t block_bytes, size_t n, const float* scales,
+                    float* largest, uint32_t* tokens);
 
   // --- Products of n rows (n x dims) with columns in blocks of 8: line g of a block holds dims 2g
   // and 2g + 1 of column 0, then of column 1, .., column 7 (in the last line zeros where dims is

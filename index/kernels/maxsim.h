@@ -8,15 +8,15 @@
 
 namespace nestor {
 
-void MaxSimI8Scalar(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
-                    size_t block_bytes, size_t n, const float* scales, float* largest,
-                    uint32_t* tokens);
-void MaxSimI8Avx2(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
-                  size_t block_bytes, size_t n, const float* scales, float* largest,
-                  uint32_t* tokens);
-void MaxSimI8Avx512(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
-                    size_t block_bytes, size_t n, const float* scales, float* largest,
-                    uint32_t* tokens);
+void MaxSimI8Scalar(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+                    const int8_t* base, size_t block_bytes, size_t n, const float* scales,
+                    float* largest, uint32_t* tokens);
+void MaxSimI8Avx2(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+                  const int8_t* base, size_t block_bytes, size_t n, const float* scales,
+                  float* largest, uint32_t* tokens);
+void MaxSimI8Avx512(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+                    const int8_t* base, size_t block_bytes, size_t n, const float* scales,
+                    float* largest, uint32_t* tokens);
 
 }  // namespace nestor
 

@@ -108,9 +108,9 @@ inline void Queries(const int16_t (*query)[kMostDims], size_t groups, const int8
 
 }  // namespace
 
-void MaxSimI8Avx2(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
-                  size_t block_bytes, size_t n, const float* scales, float* largest,
-                  uint32_t* tokens) {
+void MaxSimI8Avx2(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+                  const int8_t* base, size_t block_bytes, size_t n, const float* scales,
+                  float* largest, uint32_t* tokens) {
   int16_t widened[2][kMostDims];
   for (size_t q = 0; q < query_n; q += 2) {
     const size_t pair = query_n - q < 2 ? 1 : 2;

@@ -25,17 +25,17 @@ struct Document {
 };
 
 // vpdpbusd multiplies unsigned by signed bytes: a code x becomes x + 128 by flipping its top bit,
-// and `starts` are -128 * (sum of the query's codes).
+// and 128 * (sum of the query's codes) is what the sums start below.
 template <int kQueries, int kBlocks, bool kTokens>
-inline void Tile(const int8_t* query, size_t groups, const int* starts, const Document& document,
-                 size_t b, Best* best) {
+inline void Tile(const int8_t* query, const int32_t* code_sums, size_t groups,
+                 const Document& document, size_t b, Best* best) {
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
   const int8_t* base = document.base + b * document.block_bytes;
   __m512i s[kQueries][kBlocks];
 #pragma GCC unroll 8
   for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 3
-    for (int c = 0; c < kBlocks; ++c) s[q][c] = _mm512_set1_epi32(starts[q]);
+    for (int c = 0; c < kBlocks; ++c) s[q][c] = _mm512_set1_epi32(-128 * code_sums[q]);
   }
   for (size_t g = 0; g < groups; ++g) {
     __m512i line[kBlocks];
@@ -84,14 +84,8 @@ inline uint32_t TokenOf(__m512 products, __m512i firsts, float largest) {
 }
 
 template <int kQueries, bool kTokens>
-inline void Queries(const int8_t* query, size_t groups, const Document& document, float* largest,
-                    uint32_t* tokens) {
-  int starts[kQueries];
-  for (int q = 0; q < kQueries; ++q) {
-    int sum = 0;
-    for (size_t d = 0; d < groups * 4; ++d) sum += query[static_cast<size_t>(q) * groups * 4 + d];
-    starts[q] = -128 * sum;
-  }
+inline void Queries(const int8_t* query, const int32_t* code_sums, size_t groups,
+                    const Document& document, float* largest, uint32_t* tokens) {
   Best best;
   for (int q = 0; q < kQueries; ++q) {
     best.product[q] = _mm512_set1_ps(-__builtin_inff());
@@ -100,13 +94,13 @@ inline void Queries(const int8_t* query, size_t groups, const Document& document
   const size_t blocks = (document.n + 15) / 16;
   size_t b = 0;
   for (; b + kTileBlocks <= blocks; b += kTileBlocks) {
-    Tile<kQueries, kTileBlocks, kTokens>(query, groups, starts, document, b, &best);
+    Tile<kQueries, kTileBlocks, kTokens>(query, code_sums, groups, document, b, &best);
   }
   if (b + 2 <= blocks) {
-    Tile<kQueries, 2, kTokens>(query, groups, starts, document, b, &best);
+    Tile<kQueries, 2, kTokens>(query, code_sums, groups, document, b, &best);
     b += 2;
   }
-  if (b < blocks) Tile<kQueries, 1, kTokens>(query, groups, starts, document, b, &best);
+  if (b < blocks) Tile<kQueries, 1, kTokens>(query, code_sums, groups, document, b, &best);
   for (int q = 0; q < kQueries; ++q) {
     largest[q] = _mm512_reduce_max_ps(best.product[q]);
     if (kTokens) tokens[q] = TokenOf(best.product[q], best.first[q], largest[q]);
@@ -115,37 +109,37 @@ inline void Queries(const int8_t* query, size_t groups, const Document& document
 
 // The last n <= kQueries query tokens.
 template <int kQueries, bool kTokens>
-inline void LastQueries(const int8_t* query, size_t n, size_t groups, const Document& document,
-                        float* largest, uint32_t* tokens) {
+inline void LastQueries(const int8_t* query, const int32_t* code_sums, size_t n, size_t groups,
+                        const Document& document, float* largest, uint32_t* tokens) {
   if (n == kQueries) {
-    Queries<kQueries, kTokens>(query, groups, document, largest, tokens);
+    Queries<kQueries, kTokens>(query, code_sums, groups, document, largest, tokens);
   } else if constexpr (kQueries > 1) {
-    LastQueries<kQueries - 1, kTokens>(query, n, groups, document, largest, tokens);
+    LastQueries<kQueries - 1, kTokens>(query, code_sums, n, groups, document, largest, tokens);
   }
 }
 
 template <bool kTokens>
-void MaxSim(const int8_t* query, size_t query_n, size_t groups, const Document& document,
-            float* largest, uint32_t* tokens) {
+void MaxSim(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+            const Document& document, float* largest, uint32_t* tokens) {
   size_t q = 0;
   for (; q + kTileQueries <= query_n; q += kTileQueries) {
-    Queries<kTileQueries, kTokens>(query + q * groups * 4, groups, document, largest + q,
-                                   kTokens ? tokens + q : nullptr);
+    Queries<kTileQueries, kTokens>(query + q * groups * 4, code_sums + q, groups, document,
+                                   largest + q, kTokens ? tokens + q : nullptr);
   }
-  LastQueries<kTileQueries - 1, kTokens>(query + q * groups * 4, query_n - q, groups, document,
-                                         largest + q, kTokens ? tokens + q : nullptr);
+  LastQueries<kTileQueries - 1, kTokens>(query + q * groups * 4, code_sums + q, query_n - q, groups,
+                                         document, largest + q, kTokens ? tokens + q : nullptr);
 }
 
 }  // namespace
 
-void MaxSimI8Avx512(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
-                    size_t block_bytes, size_t n, const float* scales, float* largest,
-                    uint32_t* tokens) {
+void MaxSimI8Avx512(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+                    const int8_t* base, size_t block_bytes, size_t n, const float* scales,
+                    float* largest, uint32_t* tokens) {
   const Document document = {base, block_bytes, n, scales};
   if (tokens == nullptr) {
-    MaxSim<false>(query, query_n, groups, document, largest, tokens);
+    MaxSim<false>(query, code_sums, query_n, groups, document, largest, tokens);
   } else {
-    MaxSim<true>(query, query_n, groups, document, largest, tokens);
+    MaxSim<true>(query, code_sums, query_n, groups, document, largest, tokens);
   }
 }
 

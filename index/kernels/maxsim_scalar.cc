@@ -4,9 +4,9 @@
 
 namespace nestor {
 
-void MaxSimI8Scalar(const int8_t* query, size_t query_n, size_t groups, const int8_t* base,
-                    size_t block_bytes, size_t n, const float* scales, float* largest,
-                    uint32_t* tokens) {
+void MaxSimI8Scalar(const int8_t* query, const int32_t* code_sums, size_t query_n, size_t groups,
+                    const int8_t* base, size_t block_bytes, size_t n, const float* scales,
+                    float* largest, uint32_t* tokens) {
   for (size_t q = 0; q < query_n; ++q) {
     const int8_t* row = query + q * groups * 4;
     for (size_t t = 0; t < n; ++t) {

@@ -1,7 +1,7 @@
 #include "index/multi/maxsim.h"
 
 #include <cmath>
-#include <cstring>
+#include <numeric>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
@@ -47,6 +47,7 @@ MaxSimQuery::MaxSimQuery(std::span<const float> tokens, uint32_t dim, uint32_t p
   weights_.resize(n);
   columns_.resize(WholeBlocks(n) / kBlockColumns * lines);
   codes_.resize(n * code_bytes);
+  code_sums_.resize(n);
   scales_.resize(n);
   for (size_t q = 0; q < n; ++q) {
     const float* token = tokens.data() + q * dim;
@@ -62,6 +63,7 @@ MaxSimQuery::MaxSimQuery(std::span<const float> tokens, uint32_t dim, uint32_t p
     } else {
       scales_[q] = QuantizeInt8(token, prefix, code);
     }
+    code_sums_[q] = std::accumulate(code, code + code_bytes, int32_t{0});
   }
 }
 
@@ -79,9 +81,9 @@ double MaxSimQuery::Score(const float* document, size_t n, std::span<TokenMatch>
 double MaxSimQuery::ScoreCodes(const TokenCodes& document, std::span<TokenMatch> matches) const {
   absl::InlinedVector<float, kFew> largest(size());
   absl::InlinedVector<uint32_t, kFew> tokens(matches.size());
-  kernels_.maxsim_i8(codes_.data(), size(), prefix_layout_.groups(), document.blocks,
-                     layout_.block_bytes(), document.n, document.scales, largest.data(),
-                     matches.empty() ? nullptr : tokens.data());
+  kernels_.maxsim_i8(codes_.data(), code_sums_.data(), size(), prefix_layout_.groups(),
+                     document.blocks, layout_.block_bytes(), document.n, document.scales,
+                     largest.data(), matches.empty() ? nullptr : tokens.data());
   double score = 0;
   for (size_t q = 0; q < size(); ++q) {
     largest[q] *= scales_[q];

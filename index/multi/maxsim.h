@@ -64,6 +64,7 @@ class MaxSimQuery {
   std::vector<double> weights_;  // with the share of a mean
   std::vector<Line> columns_;    // as multiply_f32 reads them
   std::vector<int8_t> codes_;    // size() x 4 * groups of the prefix
+  std::vector<int32_t> code_sums_;
   std::vector<float> scales_;
 };
 

@@ -231,19 +231,21 @@ TEST_P(KernelsTest, MaxSimI8EqualsScalar) {
       std::vector<float> scales(n);
       for (float& scale : scales) scale = 0.25f * static_cast<float>(random_() % 3);
       for (size_t query_n : {1, 2, 3, 7, 8, 9, 20}) {
-        std::vector<int8_t> query = RandomCodes(query_n * groups * 4);
+        const std::vector<int8_t> query = RandomCodes(query_n * groups * 4);
+        std::vector<int32_t> code_sums(query_n);
+        for (size_t i = 0; i < query.size(); ++i) code_sums[i / (groups * 4)] += query[i];
         std::vector<float> largest(query_n, -1), expected(query_n, -2);
         std::vector<uint32_t> tokens(query_n, ~0u), expected_tokens(query_n, ~1u);
         const auto* base = reinterpret_cast<const int8_t*>(memory.data());
-        kScalarKernels.maxsim_i8(query.data(), query_n, groups, base, lines * 64, n, scales.data(),
-                                 expected.data(), expected_tokens.data());
-        level().maxsim_i8(query.data(), query_n, groups, base, lines * 64, n, scales.data(),
-                          largest.data(), tokens.data());
+        kScalarKernels.maxsim_i8(query.data(), code_sums.data(), query_n, groups, base, lines * 64,
+                                 n, scales.data(), expected.data(), expected_tokens.data());
+        level().maxsim_i8(query.data(), code_sums.data(), query_n, groups, base, lines * 64, n,
+                          scales.data(), largest.data(), tokens.data());
         ASSERT_EQ(largest, expected) << groups << " groups, " << n << " tokens, " << query_n;
         ASSERT_EQ(tokens, expected_tokens) << groups << " groups, " << n << " tokens, " << query_n;
         std::fill(largest.begin(), largest.end(), -1.0f);
-        level().maxsim_i8(query.data(), query_n, groups, base, lines * 64, n, scales.data(),
-                          largest.data(), nullptr);
+        level().maxsim_i8(query.data(), code_sums.data(), query_n, groups, base, lines * 64, n,
+                          scales.data(), largest.data(), nullptr);
         ASSERT_EQ(largest, expected);
       }
     }
