@@ -72,7 +72,7 @@ class FdeModel {
 
  private:
   FdeModel(const FdeSpec& spec, FdeMatrices matrices);
-  // Adds group g, as it is before the sketch, up to `sketched`, which has sketch_dim floats.
+  // Adds what group g is before the sketch to `sketched`, sketch_dim zeros.
   void Sketch(uint32_t g, const std::vector<float>& group, float* sketched) const;
 
   const FdeSpec spec_;

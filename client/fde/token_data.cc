@@ -1,0 +1,84 @@
+#include "client/fde/token_data.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "client/files/vector_file.h"
+
+namespace nestor {
+namespace {
+
+// The first `most` matrices, or all.
+absl::StatusOr<TokenMatrices> ReadMatrices(const std::string& tokens_path,
+                                           const std::string& offsets_path, float scale,
+                                           size_t most) {
+  const auto offsets = VectorFile::Open(offsets_path);
+  if (!offsets.ok()) return offsets.status();
+  const auto tokens = VectorFile::Open(tokens_path);
+  if (!tokens.ok()) return tokens.status();
+  if (offsets->dim() != 1 || offsets->rows() < 2) {
+    return absl::InvalidArgumentError(absl::StrCat(offsets_path, ": ", offsets->rows(), " x ",
+                                                   offsets->dim(), " are no offsets"));
+  }
+  TokenMatrices matrices;
+  matrices.dim = tokens->dim();
+  for (uint64_t i = 0; i < std::min<uint64_t>(offsets->rows(), most + 1); ++i) {
+    uint64_t offset = 0;
+    if (const auto read = offsets->ReadIds(i, {&offset, 1}); !read.ok()) return read;
+    const size_t before = i == 0 ? 0 : matrices.offsets.back();
+    if ((i == 0 ? offset != 0 : offset <= before) || offset > tokens->rows()) {
+      return absl::InvalidArgumentError(absl::StrCat(offsets_path, ": offset ", i, " is ", offset,
+                                                     " after ", before, ", of ", tokens->rows(),
+                                                     " tokens"));
+    }
+    matrices.offsets.push_back(offset);
+  }
+  const size_t n = matrices.offsets.back();
+  matrices.values.resize(n * matrices.dim);
+  for (size_t t = 0; t < n; ++t) {
+    tokens->ReadF32(t, std::span(matrices.values).subspan(t * matrices.dim, matrices.dim));
+  }
+  for (float& value : matrices.values) value *= scale;
+  return matrices;
+}
+
+}  // namespace
+
+absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t queries) {
+  float scale = 0;
+  std::ifstream scale_file(folder + "/scale.txt");
+  if (!(scale_file >> scale)) {
+    return absl::NotFoundError(absl::StrCat(folder, "/scale.txt holds no number"));
+  }
+  auto documents = ReadMatrices(folder + "/base.tokens.i8bin", folder + "/base.off.u64bin", scale,
+                                ~size_t{0} - 1);
+  if (!documents.ok()) return documents.status();
+  auto query_matrices =
+      ReadMatrices(folder + "/query.tokens.f16bin", folder + "/query.off.u64bin", 1, queries);
+  if (!query_matrices.ok()) return query_matrices.status();
+  const auto truth = VectorFile::Open(folder + "/query.gt_chamfer.ids.ibin");
+  if (!truth.ok()) return truth.status();
+  TokenData data = {*std::move(documents), *std::move(query_matrices), {}};
+  if (truth->dim() < TokenData::kNeighbours || truth->rows() < data.queries.size() ||
+      data.documents.dim != data.queries.dim) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(folder, ": tokens of ", data.documents.dim, " and ", data.queries.dim,
+                     " dims, ", truth->dim(), " neighbours of ", truth->rows(), " queries"));
+  }
+  std::vector<uint64_t> ids(truth->dim());
+  for (size_t q = 0; q < data.queries.size(); ++q) {
+    if (const auto read = truth->ReadIds(q, ids); !read.ok()) return read;
+    for (size_t i = 0; i < TokenData::kNeighbours; ++i) {
+      if (ids[i] >= data.documents.size()) {
+        return absl::InvalidArgumentError(absl::StrCat(folder, ": query ", q, " has neighbour ",
+                                                       ids[i], " of ", data.documents.size(),
+                                                       " documents"));
+      }
+      data.neighbours.push_back(static_cast<uint32_t>(ids[i]));
+    }
+  }
+  return data;
+}
+
+}  // namespace nestor
