@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -192,7 +193,8 @@ TEST_P(CodesBesideWritesTest, ReadersSeeEachRowsOwnCode) {
     if (i % 300 != 0) continue;
     // The readers let go of what they had.
     const int seen = checks.load();
-    while (checks.load() <= seen + kReaders && !HasFailure()) std::this_thread::yield();
+    while (checks.load() <= seen + kReaders && !HasFailure())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   done.store(true);
   for (std::thread& reader : readers) reader.join();
@@ -323,7 +325,8 @@ TEST_P(CodesBesideWritesTest, ACodeComesAndGoes) {
     }
     index_->ReportCode(0.5);
     const int seen = refused.load();
-    while (refused.load() <= seen && !HasFailure()) std::this_thread::yield();
+    while (refused.load() <= seen && !HasFailure())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::shared_ptr<const State> state;
     {
       std::lock_guard writer(writing);
@@ -343,7 +346,8 @@ TEST_P(CodesBesideWritesTest, ACodeComesAndGoes) {
     }
     unpin(kReaders);
     const int before = answered.load();
-    while (answered.load() < before + 8 && !HasFailure()) std::this_thread::yield();
+    while (answered.load() < before + 8 && !HasFailure())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::lock_guard writer(writing);
     ASSERT_TRUE(index_->DropCode(kComes, now.ticket).ok());
     // Who pins from here on does not find it.

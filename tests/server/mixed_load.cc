@@ -1,5 +1,6 @@
 #include "tests/server/mixed_load.h"
 
+#include <chrono>
 #include <set>
 #include <thread>
 #include <utility>
@@ -239,7 +240,8 @@ absl::Status MixedLoad::Own(int builds) {
 
 void MixedLoad::AwaitBatches(uint64_t count) const {
   const uint64_t until = batches_.load() + count;
-  while (batches_.load() < until && !stop_.load()) std::this_thread::yield();
+  while (batches_.load() < until && !stop_.load())
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 absl::Status MixedLoad::Read() {

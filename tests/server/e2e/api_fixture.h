@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <thread>
 
 #include "tests/server/e2e/test_server.h"
@@ -58,7 +59,7 @@ class ApiTest : public testing::Test {
     v1::GetOperationRequest get;
     get.set_id(id);
     do {
-      std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
       EXPECT_THAT(
           CallStub(stubs().admin.get(), &v1::AdminService::Stub::GetOperation, get, &operation),
           IsOk());

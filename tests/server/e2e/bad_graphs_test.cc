@@ -1,4 +1,5 @@
 // Refused requests about graphs: plans, specs, what is not built.
+#include <chrono>
 #include <limits>
 #include <string>
 #include <thread>
@@ -35,7 +36,7 @@ class BadGraphTest : public BadInputTest {
       get.set_id(operation.id());
       while (operation.state() != v1::Operation::STATE_SUCCEEDED) {
         ASSERT_LT(operation.state(), v1::Operation::STATE_SUCCEEDED) << operation.error().message();
-        std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
         ASSERT_TRUE(Run(&v1::AdminService::Stub::GetOperation, get, &operation).ok());
       }
     }

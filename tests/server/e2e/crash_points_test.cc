@@ -64,7 +64,8 @@ class Scene {
   void KillAfter(size_t notes) {
     const size_t until = Notes() + notes;
     const std::unique_ptr<NestordProcess> child = Start(kManyBuilds);
-    for (siginfo_t ended = {}; Notes() < until; std::this_thread::yield()) {
+    for (siginfo_t ended = {}; Notes() < until;
+         std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
       ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child->pid()), &ended, WEXITED | WNOHANG | WNOWAIT),
                 0);
       ASSERT_EQ(ended.si_pid, 0) << Log();

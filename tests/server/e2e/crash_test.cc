@@ -240,7 +240,8 @@ class CrashTest : public testing::TestWithParam<Case> {
       for (CrashWriter& writer : writers_) writer.Fill(stubs);
     }
     const uint64_t id = StartBuild(stubs).id();
-    while (GetOperation(stubs, id).finished_micros() == 0) std::this_thread::yield();
+    while (GetOperation(stubs, id).finished_micros() == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     EXPECT_EQ(GetOperation(stubs, id).state(), v1::Operation::STATE_SUCCEEDED);
     for (const Row& row : Alive()) stored_seq_ = std::max(stored_seq_, row.known.seq);
     generation_ = GetIndex(stubs).generation();
@@ -327,7 +328,8 @@ TEST_P(CrashTest, KillsLoseNothingAcknowledged) {
     }
     const uint64_t enough = random() % size_.max_acks + 5;
     if (cycle == size_.cut_build_cycle) cut_build = StartBuild(stubs).id();
-    while (acks_ < enough && !HasFailure()) std::this_thread::yield();
+    while (acks_ < enough && !HasFailure())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     process->Signal(SIGKILL);
     EXPECT_EQ(process->Wait(), -SIGKILL);
     for (std::thread& thread : threads) thread.join();

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -121,7 +122,8 @@ class DamageTest : public ::testing::Test {
       built.codes = {{.dim = kSmallDim, .bytes = 4, .bits = 8}};
       const absl::StatusOr<std::string> build = engine->BuildIndex("small", built);
       ASSERT_TRUE(build.ok()) << build.status();
-      while (!IsFinal(engine->GetOperation(*build)->state)) std::this_thread::yield();
+      while (!IsFinal(engine->GetOperation(*build)->state))
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       ASSERT_EQ(engine->GetOperation(*build)->state, OperationState::kSucceeded);
       ASSERT_TRUE(engine->Close().ok());
     }

@@ -113,7 +113,7 @@ TEST_F(NestordTest, ASlowQueryIsLoggedWithItsPlan) {
     std::thread writer([&] {
       const auto begin = std::chrono::steady_clock::now();
       while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(20)) {
-        std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
       v1::UpsertPointsResponse wrote;
       EXPECT_TRUE(CallStub(stubs.points.get(), &v1::PointService::Stub::UpsertPoints,

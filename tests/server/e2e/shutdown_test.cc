@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -172,7 +173,7 @@ TEST_F(ShutdownTest, SigtermUnderLoadLosesNoAcknowledgedWrite) {
       }
     });
     for (;;) {
-      std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
       std::lock_guard lock(mutex);
       if (acknowledged.size() >= 50 && searches >= 50) break;
     }

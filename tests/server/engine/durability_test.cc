@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -97,7 +98,8 @@ TEST_F(DurabilityTest, PowerLossAmidWrites) {
       });
     }
     if (cycle % 2 == 1) engine->BuildIndex("docs").status().IgnoreError();
-    while (batches.load() < 40 + cycle * 7) std::this_thread::yield();
+    while (batches.load() < 40 + cycle * 7)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     fs_->CutPower();
     for (std::thread& writer : writers) writer.join();
     LosePower(&engine);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -55,7 +56,7 @@ Operation Await(const Engine& engine, const std::string& id) {
     absl::StatusOr<Operation> operation = engine.GetOperation(id);
     EXPECT_TRUE(operation.ok()) << operation.status();
     if (!operation.ok() || IsFinal(operation->state)) return operation.value_or(Operation());
-    std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -224,7 +225,8 @@ TEST_P(LiveCodesTest, BesideWritesNoQueryFailsAndNoRowIsLost) {
     const Operation added = Add(kAdded);
     EXPECT_EQ(added.state, OperationState::kSucceeded) << added.error;
     const int before = answered.load();
-    while (answered.load() < before + 5 && failed.load() == 0) std::this_thread::yield();
+    while (answered.load() < before + 5 && failed.load() == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     EXPECT_EQ(Drop(kAdded).state, OperationState::kSucceeded);
   }
   EXPECT_EQ(Add(kAdded).state, OperationState::kSucceeded);
