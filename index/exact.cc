@@ -81,8 +81,23 @@ absl::Status ExactScorer::FetchVectors(std::span<const uint32_t> slots) {
   absl::Status status =
       context_.query.source->Fetch(buffers_->fetch_rows, buffers_->gathered.data());
   if (!status.ok()) return status;
+  store_reads_ += slots.size();
+  ++fetches_;
   for (size_t i = 0; i < slots.size(); ++i) pointers[i] = buffers_->gathered.data() + i * bytes;
   return absl::OkStatus();
+}
+
+bool ExactScorer::FindFetched() {
+  if (fetches_ != 1) return false;
+  const size_t bytes = context_.schema.dim * DtypeBytes(context_.schema.dtype);
+  // The candidates are in the order in which they were added.
+  size_t at = 0;
+  for (size_t i = 0; i < candidates_->size; ++i, ++at) {
+    const uint64_t row = context_.rows.row(candidates_->slots[i]);
+    while (buffers_->fetch_rows[at] != row) ++at;
+    buffers_->pointers[i] = buffers_->gathered.data() + at * bytes;
+  }
+  return true;
 }
 
 absl::Status ExactScorer::Add(std::span<const uint32_t> slots) {
@@ -157,7 +172,9 @@ double ExactScorer::ScoreF64(const std::byte* vector) {
 absl::Status ExactScorer::Finish(std::vector<Hit>* hits) {
   Cut();
   const std::span<const uint32_t> slots(candidates_->slots.data(), candidates_->size);
-  if (absl::Status s = FetchVectors(slots); !s.ok()) return s;
+  if (!FindFetched()) {
+    if (absl::Status s = FetchVectors(slots); !s.ok()) return s;
+  }
   std::vector<ScoredSlot>& scored = buffers_->scored;
   scored.clear();
   for (size_t i = 0; i < slots.size(); ++i) {

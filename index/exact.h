@@ -24,9 +24,15 @@ class ExactScorer {
   absl::Status Add(std::span<const uint32_t> slots);
   // Writes the best `limit` hits, best first.
   absl::Status Finish(std::vector<Hit>* hits);
+  // Vectors read from the source so far.
+  uint64_t store_reads() const { return store_reads_; }
 
  private:
+  // Sets the buffers' pointers to the slots' vectors.
   absl::Status FetchVectors(std::span<const uint32_t> slots);
+  // The same for the candidates, of those that the only call of Add fetched. False: there were
+  // more, or they are in memory.
+  bool FindFetched();
   void Cut();
   double ScoreF64(const std::byte* vector);
   // The lowest key that may still belong to the best, if the limit-th best key is `key`.
@@ -41,6 +47,8 @@ class ExactScorer {
   float relative_error_ = 0;  // of a float sum, relative to the sum of absolute values
   float largest_norm_ = 0;    // of the rows seen (DOT)
   float threshold_;
+  uint64_t store_reads_ = 0;
+  int fetches_ = 0;
   size_t cut_at_;
 };
 

@@ -254,7 +254,7 @@ IndexShape IvfIndex::Shape() const {
   return {.rows = rep_->alive_.load(std::memory_order_relaxed),
           .lists = rep_->model_->lists,
           .coarse_dim = rep_->model_->coarse_dim,
-          .shells = rep_->spec_.shells,
+          .shells = ShellsInMemory(rep_->spec_),
           .reach = rep_->model_->reach,
           .graph = rep_->spec_.graph,
           .has_lists = !rep_->spec_.no_lists};

@@ -63,6 +63,7 @@ struct StageCost {
   uint64_t out = 0;  // that left the stage
   uint64_t bytes = 0;
   uint64_t multiply_adds = 0;
+  uint64_t store_reads = 0;  // vectors read from the store
   double micros = 0;
 };
 
@@ -194,7 +195,8 @@ class IvfIndex {
   // --- Readers ---
   // `plan` is valid for the schema and query.limit. Probes above the number of lists are clamped.
   // FailedPrecondition: a plan for the graph where there is none, for lists where there are none,
-  // or by a code that is not there; InvalidArgument: the graph has another dim.
+  // by a code that is not there, or that scans or refines dims that are not in memory;
+  // InvalidArgument: the graph has another dim.
   absl::Status Search(const SearchQuery& query, const Plan& plan, SearchScratch* scratch,
                       SearchResult* result) const;
   // All of the feed's searches. Under a graph plan two take turns: while one waits for memory, the
@@ -228,6 +230,8 @@ class IvfIndex {
 
  private:
   class Rep;
+  // Whether what the plan scans and refines is in memory.
+  absl::Status CheckDims(const Plan& plan) const;
   // The first stages of a plan, up to candidates, by lists.
   absl::Status ChooseByLists(const SearchContext& context, const Plan& plan,
                              SearchScratch::Buffers* buffers, SearchResult* result) const;

@@ -56,9 +56,9 @@ class IvfIndex::Rep {
       std::shared_ptr<const Model> model, std::vector<std::shared_ptr<const Code>> codes)
       : schema_(schema),
         spec_(spec),
-        layout_(spec.shells, spec.codec),
+        layout_(ShellsInMemory(spec), spec.codec),
         model_(std::move(model)),
-        coarse_(schema_, layout_, model_),
+        coarse_(schema_, ShellLayout(spec.shells, spec.codec), model_),
         lists_(model_->lists, layout_,
                static_cast<size_t>(NestingIndex(schema, layout_.end(0))) + 1, schema.metric,
                /*keep_shell=*/!spec.no_lists),
@@ -132,7 +132,7 @@ class IvfIndex::Rep {
 
   const VectorSchema schema_;
   const IndexSpec spec_;
-  const ShellLayout layout_;
+  const ShellLayout layout_;  // what is in memory of it
   const std::shared_ptr<const Model> model_;
   const Kernels& kernels_ = ActiveKernels();
   const CoarseTable coarse_;

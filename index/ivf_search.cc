@@ -31,6 +31,22 @@ SearchScratch::SearchScratch() : buffers_(std::make_unique<Buffers>()) {}
 SearchScratch::~SearchScratch() = default;
 SearchScratch::SearchScratch(SearchScratch&&) noexcept = default;
 
+absl::Status IvfIndex::CheckDims(const Plan& plan) const {
+  const uint32_t most = rep_->layout_.dim();
+  if (most == rep_->schema_.dim) return absl::OkStatus();
+  const auto beyond = [&](absl::string_view stage, uint32_t dim) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the plan ", FormatPlan(plan), ": ", stage, " dim ", dim, " is beyond the ",
+                     most, " dims that this index has in memory; rescore reads the rest"));
+  };
+  const bool by_shells = !plan.graph.has_value() && !plan.code.has_value();
+  if (by_shells && plan.scan.dim > most) return beyond("scan", plan.scan.dim);
+  if (!plan.refine.empty() && plan.refine.back().dim > most) {
+    return beyond("refine", plan.refine.back().dim);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& plan,
                                      SearchScratch::Buffers* buffers, SearchResult* result) const {
   const Rep& rep = *rep_;
@@ -100,6 +116,7 @@ absl::Status IvfIndex::Search(const SearchQuery& query, const Plan& plan, Search
   SearchScratch::Buffers& b = *scratch->buffers_;
   const SearchContext context = rep.ContextOf(query);
   result->stages.clear();
+  if (absl::Status s = CheckDims(plan); !s.ok()) return s;
   if (!plan.graph.has_value()) {
     if (absl::Status s = ChooseByLists(context, plan, &b, result); !s.ok()) return s;
     return Conclude(context, plan, plan.scan.dim, &b, result);
@@ -163,6 +180,7 @@ absl::Status IvfIndex::Conclude(const SearchContext& context, const Plan& plan, 
   if (absl::Status s = scorer.Add(b.slots); !s.ok()) return s;
   if (absl::Status s = scorer.Finish(&result->hits); !s.ok()) return s;
   cost.out = result->hits.size();
+  cost.store_reads = scorer.store_reads();
   result->score_dim = rep.schema_.dim;
   return absl::OkStatus();
 }
@@ -204,6 +222,7 @@ absl::Status IvfIndex::SearchExact(const SearchQuery& query, uint32_t dim, Searc
   cost.out = result->hits.size();
   cost.bytes = rows * dim * DtypeBytes(rep.schema_.dtype);
   cost.multiply_adds = rows * dim;
+  cost.store_reads = scorer.store_reads();
   result->score_dim = dim;
   return absl::OkStatus();
 }

@@ -55,6 +55,7 @@ absl::Status IvfIndex::SearchMany(const Plan& plan, SearchFeed* feed,
       feed->Take(0, result);
     }
   }
+  if (absl::Status s = CheckDims(plan); !s.ok()) return s;
   if (absl::Status s = GraphStage::Check(rep.graph_.get(), plan); !s.ok()) return s;
 
   if (scratch->second_ == nullptr) scratch->second_ = std::make_unique<SearchScratch::Buffers>();

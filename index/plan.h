@@ -74,10 +74,10 @@ struct Reach {
 
 // What the planner knows of an index.
 struct IndexShape {
-  uint64_t rows = 0;        // visible rows
-  uint32_t lists = 1;       // 1 = not built, or too small to train
-  uint32_t coarse_dim = 0;  // trained prefix
-  std::vector<uint32_t> shells;
+  uint64_t rows = 0;             // visible rows
+  uint32_t lists = 1;            // 1 = not built, or too small to train
+  uint32_t coarse_dim = 0;       // trained prefix
+  std::vector<uint32_t> shells;  // the last one ends where memory does, at D but for tiers
   Reach reach;
   std::optional<GraphSpec> graph;  // as built
   bool has_lists = true;

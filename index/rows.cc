@@ -12,6 +12,13 @@ constexpr uint64_t kMaxSlots = 0xffffffffu;
 
 size_t RoundUp64(size_t n) { return (n + 63) / 64 * 64; }
 
+// Where the first shell is all that is in memory, every byte counts and no shells follow that have
+// to begin a line.
+size_t HeaderBytes(const VectorSchema& schema, const ShellLayout& layout) {
+  const size_t bytes = (layout.shells() + schema.nesting.size()) * sizeof(float);
+  return layout.shells() == 1 && layout.dim() < schema.dim ? bytes : RoundUp64(bytes);
+}
+
 }  // namespace
 
 RowStore::RowStore(const VectorSchema& schema, const ShellLayout& layout, IdKind id_kind,
@@ -19,7 +26,7 @@ RowStore::RowStore(const VectorSchema& schema, const ShellLayout& layout, IdKind
     : schema_(schema),
       layout_(layout),
       id_kind_(id_kind),
-      header_bytes_(RoundUp64((layout.shells() + schema.nesting.size()) * sizeof(float))),
+      header_bytes_(HeaderBytes(schema, layout)),
       exact_stride_(exact_in_memory ? schema.dim * DtypeBytes(schema.dtype) : 0),
       directory_(kMaxBlocks * sizeof(std::atomic<Block*>), /*huge=*/false),
       blocks_(reinterpret_cast<std::atomic<Block*>*>(directory_.data())) {

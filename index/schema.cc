@@ -173,6 +173,24 @@ absl::Status ValidateCodes(const IndexSpec& spec, const VectorSchema& schema) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateMemoryDim(const IndexSpec& spec, const VectorSchema& schema) {
+  if (spec.memory_dim == 0) return absl::OkStatus();
+  // Its shells may begin with the graph's prefix, which need not be in the nesting.
+  const bool of_graph = spec.no_lists && spec.memory_dim == spec.graph->dim;
+  if (NestingIndex(schema, spec.memory_dim) < 0 && !of_graph) {
+    return absl::InvalidArgumentError(absl::StrCat("memory_dim ", spec.memory_dim,
+                                                   " is not in the nesting ",
+                                                   absl::StrJoin(schema.nesting, ",")));
+  }
+  if (spec.shells.empty() || spec.no_lists ||
+      std::find(spec.shells.begin(), spec.shells.end(), spec.memory_dim) != spec.shells.end()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("memory_dim ", spec.memory_dim,
+                                                 " is none of the bounds of the shells ",
+                                                 absl::StrJoin(spec.shells, ",")));
+}
+
 void ResolveGraph(const VectorSchema& schema, GraphSpec* graph) {
   // Half of the vector, up to 384 dims: a search is bound by cache misses, of which longer codes
   // have hardly more, and shorter ones rank worse (shared/reference/performance.md, section 8).
@@ -216,7 +234,7 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
     return absl::InvalidArgumentError(
         absl::StrCat("shells end in ", previous, ", they must end in dim ", schema.dim));
   }
-  return absl::OkStatus();
+  return ValidateMemoryDim(spec, schema);
 }
 
 IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows) {
@@ -241,12 +259,28 @@ IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_
     }
     resolved.shells.push_back(schema.dim);
   }
+  const auto bound_at_memory_dim =
+      std::lower_bound(resolved.shells.begin(), resolved.shells.end(), resolved.memory_dim);
+  if (resolved.memory_dim != 0 && *bound_at_memory_dim != resolved.memory_dim) {
+    resolved.shells.insert(bound_at_memory_dim, resolved.memory_dim);
+  }
   if (resolved.no_lists) {
     // The first shell is what the graph holds.
     std::erase_if(resolved.shells, [&](uint32_t bound) { return bound <= resolved.graph->dim; });
     resolved.shells.insert(resolved.shells.begin(), resolved.graph->dim);
+    if (resolved.memory_dim != 0) {
+      resolved.memory_dim = std::max(resolved.memory_dim, resolved.graph->dim);
+    }
   }
   return resolved;
+}
+
+std::vector<uint32_t> ShellsInMemory(const IndexSpec& spec) {
+  std::vector<uint32_t> bounds = spec.shells;
+  if (spec.memory_dim != 0) {
+    std::erase_if(bounds, [&](uint32_t bound) { return bound > spec.memory_dim; });
+  }
+  return bounds;
 }
 
 void DecodeVector(Dtype dtype, const std::byte* bytes, size_t n, float* out) {

@@ -57,6 +57,9 @@ struct IndexSpec {
       shells;  // ascending upper bounds out of the nesting, the last is dim; empty = choose
   ShellCodec codec = ShellCodec::kInt8;
   ExactVectors exact_vectors = ExactVectors::kMemory;
+  // Shells up to this nesting dim, one of their bounds, are in memory: coarse, scan and refine end
+  // there, and rescore reads the rest with the exact vectors of the survivors. 0 = all shells.
+  uint32_t memory_dim = 0;
   std::optional<GraphSpec> graph;  // absent = no graph
   // The graph is the only source of candidates: one list, whose first shell is the graph's prefix
   // and is not kept a second time.
@@ -82,6 +85,9 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema);
 // The spec with every 0 and empty field chosen for `rows` rows, and lists lowered to rows / 39 (one
 // below 1,000 rows). `spec` must be valid.
 IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows);
+
+// The bounds of a resolved spec's shells that are in memory.
+std::vector<uint32_t> ShellsInMemory(const IndexSpec& spec);
 
 // Position of `dim` in schema.nesting, or -1.
 int NestingIndex(const VectorSchema& schema, uint32_t dim);

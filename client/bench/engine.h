@@ -30,6 +30,7 @@ struct StageMean {
   std::string name;
   uint32_t dim = 0;
   double in = 0, out = 0, bytes = 0, multiply_adds = 0, micros = 0;
+  double store_reads = 0;  // vectors
 };
 
 struct EnginePass {

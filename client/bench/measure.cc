@@ -59,6 +59,10 @@ std::optional<double> Measurement::MultiplyAdds() const {
   return SumOf(stages, &StageMean::multiply_adds);
 }
 
+std::optional<double> Measurement::StoreReads() const {
+  return SumOf(stages, &StageMean::store_reads);
+}
+
 double SteadyQps(std::vector<float> micros, int threads) {
   const size_t kept = micros.size() - micros.size() / 50;
   std::nth_element(micros.begin(), micros.begin() + static_cast<ptrdiff_t>(kept - 1), micros.end());

@@ -36,6 +36,7 @@ struct Measurement {
 
   std::optional<double> BytesPerQuery() const;
   std::optional<double> MultiplyAdds() const;
+  std::optional<double> StoreReads() const;
   double MicrosPerQuery() const { return threads * 1e6 / qps; }  // of one thread
 };
 

@@ -222,7 +222,7 @@ std::optional<Source> SourceOfText(absl::string_view plan) {
 
 PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
                       const PlanSources& sources, uint32_t k) {
-  PlanSpace space{.dim = nesting.back(), .codes = sources.codes, .graph_dim = sources.graph_dim};
+  PlanSpace space{.dim = shells.back(), .codes = sources.codes, .graph_dim = sources.graph_dim};
   if (sources.lists > 0) space.sources.push_back(Source::kLists);
   if (!sources.codes.empty()) space.sources.push_back(Source::kCodes);
   if (sources.graph_dim > 0) space.sources.push_back(Source::kGraph);
@@ -231,7 +231,7 @@ PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<ui
     if (d < kMinDim && d != space.dim) continue;
     space.coarse_dims.push_back(d);
     if (d <= second_shell) space.scan_dims.push_back(d);
-    space.refine_dims.push_back(d);
+    if (d <= space.dim) space.refine_dims.push_back(d);
   }
   for (uint32_t p : {1,  2,  3,  4,  6,   8,   10,  12,  14,  16,  20,  24,  28,  32,  40,  48,
                      56, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320, 384, 512, 768, 1024}) {

@@ -24,7 +24,7 @@ std::optional<Source> SourceOfText(absl::string_view plan);
 
 // Ascending values.
 struct PlanSpace {
-  uint32_t dim = 0;  // D
+  uint32_t dim = 0;  // where the last shell ends: D, or less where the rest is not in memory
   std::vector<Source> sources;
   std::vector<uint32_t> coarse_dims;
   std::vector<uint32_t> probes;
@@ -45,9 +45,10 @@ struct PlanSources {
   uint32_t graph_dim = 0;      // 0 = no graph
 };
 
-// Lists: nesting dims from 32 on; scans up to and including the second shell; probes up to the
-// number of lists; keeps from k to 40 k. Codes: the same, but that scans by them, whose order is
-// rougher, keep up to 160 k. Graph: pools from k to 100 k, keeps to 4 k.
+// `shells`: bounds of those in memory. Lists: nesting dims from 32 on; scans up to and including
+// the second shell; probes up to the number of lists; keeps from k to 40 k. Codes: the same, but
+// that scans by them, whose order is rougher, keep up to 160 k. Graph: pools from k to 100 k, keeps
+// to 4 k.
 PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
                       const PlanSources& sources, uint32_t k);
 

@@ -135,8 +135,9 @@ absl::StatusOr<BenchReport> BenchLocal(const BenchFlags& flags, const DatasetFil
   const PlanSources sources{.lists = spec.no_lists ? 0 : index.model().lists,
                             .codes = spec.codes,
                             .graph_dim = spec.graph ? spec.graph->dim : 0};
-  absl::StatusOr<Comparison> comparison = Compare(
-      **set, engines, PlanSpaceOf((*set)->nesting(), spec.shells, sources, options.k), options);
+  absl::StatusOr<Comparison> comparison =
+      Compare(**set, engines,
+              PlanSpaceOf((*set)->nesting(), ShellsInMemory(spec), sources, options.k), options);
   phases.End();
   if (!comparison.ok()) return comparison.status();
   if (levels->empty()) *levels = MeasureLevels();

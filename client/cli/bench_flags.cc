@@ -157,6 +157,7 @@ absl::StatusOr<LocalEngineOptions> LocalOptions(const BenchFlags& flags) {
     options.spec.graph = {flags.index.graph_dim, flags.index.degree, flags.index.ef_construction};
   }
   options.spec.no_lists = flags.index.no_lists;
+  options.spec.memory_dim = flags.index.memory_dim;
   for (const std::string& name : flags.index.codes) {
     const absl::StatusOr<OpqSpec> code = ParseOpqName(name);
     if (!code.ok()) return UsageError(code.status().message());

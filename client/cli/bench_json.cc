@@ -21,6 +21,7 @@ Json RowJson(const BenchReport& report, const Measurement& m) {
   json["p99_us"] = m.p99_us;
   json["bytes_per_query"] = Optional(m.BytesPerQuery());
   json["multiply_adds"] = Optional(m.MultiplyAdds());
+  json["store_reads"] = Optional(m.StoreReads());
   for (const EngineFacts& engine : report.engines) {
     if (engine.name != m.engine) continue;
     json["index_bytes"] = Json::object();
@@ -49,6 +50,7 @@ Json RowJson(const BenchReport& report, const Measurement& m) {
                               {"out", stage.out},
                               {"bytes", stage.bytes},
                               {"multiply_adds", stage.multiply_adds},
+                              {"store_reads", stage.store_reads},
                               {"us", stage.micros}});
   }
   return json;

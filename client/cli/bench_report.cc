@@ -228,8 +228,8 @@ std::string PlansText(const BenchReport& report) {
   return absl::StrCat("plans given, all queries:\n", FormatTable(table));
 }
 
-// Nestor's rows whose time the model bounds: chosen, default, given.
-std::vector<const Measurement*> Modelled(const BenchReport& report) {
+// Nestor's rows: chosen, default, given.
+std::vector<const Measurement*> NestorsRows(const BenchReport& report) {
   std::vector<const Measurement*> rows;
   for (const AtRecall& at : report.comparison.at_recalls) {
     for (const Measurement& m : at.fastest) {
@@ -238,6 +238,22 @@ std::vector<const Measurement*> Modelled(const BenchReport& report) {
   }
   if (report.comparison.default_plan) rows.push_back(&*report.comparison.default_plan);
   for (const Measurement& m : report.comparison.plans) rows.push_back(&m);
+  return rows;
+}
+
+// Where exact vectors are not in memory.
+std::string ReadsText(const BenchReport& report) {
+  Table table = {{"plan", "vectors read from the store, per query"}};
+  for (const Measurement* m : NestorsRows(report)) {
+    if (m->StoreReads().value_or(0) == 0) continue;
+    table.push_back({m->plan, absl::StrFormat("%.1f", *m->StoreReads())});
+  }
+  return table.size() == 1 ? "" : FormatTable(table);
+}
+
+// Those whose time the model bounds.
+std::vector<const Measurement*> Modelled(const BenchReport& report) {
+  std::vector<const Measurement*> rows = NestorsRows(report);
   std::erase_if(rows, [](const Measurement* m) { return !HasBound(*m); });
   return rows;
 }
@@ -270,7 +286,7 @@ bool HasBound(const Measurement& m) { return m.source == Source::kLists && !m.st
 std::string BenchText(const BenchReport& report) {
   std::string text = HeadText(report);
   for (const std::string& part : {AtRecallText(report), DefaultText(report), PlansText(report),
-                                  FrontierText(report), ModelText(report)}) {
+                                  ReadsText(report), FrontierText(report), ModelText(report)}) {
     if (!part.empty()) absl::StrAppend(&text, "\n", part);
   }
   return text;

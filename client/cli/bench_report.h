@@ -47,10 +47,10 @@ bool HasBound(const Measurement& m);
 std::string MachineText();
 
 // {"set", "engine", "source", "plan", "k", "recall", "qps", "p50_us", "p99_us", "bytes_per_query",
-// "multiply_adds", "index_bytes", "build_s", "threads", ..}; what an engine does not count is null,
-// and so is the source ("lists", "codes", "graph") of what is no plan of Nestor's. First what was
-// chosen for each recall ("target") and the default plan ("default"), then plans that were given,
-// then the frontier of the sweep ("frontier").
+// "multiply_adds", "store_reads", "index_bytes", "build_s", "threads", ..}; what an engine does not
+// count is null, and so is the source ("lists", "codes", "graph") of what is no plan of Nestor's.
+// First what was chosen for each recall ("target") and the default plan ("default"), then plans
+// that were given, then the frontier of the sweep ("frontier").
 std::vector<Json> BenchJson(const BenchReport& report);
 
 }  // namespace nestor

@@ -58,6 +58,12 @@ void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
                    "Where rescore reads vectors: memory (default) or store")
       ->type_name("PLACE")
       ->group("Index");
+  command
+      ->add_option("--memory-dim", flags->memory_dim,
+                   "Keep shells up to this dim of the nesting in memory, no others: rescore reads "
+                   "the rest from where the exact vectors are; 0 = all shells")
+      ->type_name("DIM")
+      ->group("Index");
 }
 
 bool WantsGraph(const IndexFlags& flags) {
@@ -67,7 +73,8 @@ bool WantsGraph(const IndexFlags& flags) {
 
 bool AnyGiven(const IndexFlags& flags) {
   return WantsGraph(flags) || !flags.codes.empty() || flags.lists != 0 || flags.coarse_dim != 0 ||
-         !flags.shells.empty() || !flags.codec.empty() || !flags.exact_vectors.empty();
+         !flags.shells.empty() || !flags.codec.empty() || !flags.exact_vectors.empty() ||
+         flags.memory_dim != 0;
 }
 
 absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec base) {
@@ -101,6 +108,7 @@ absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec 
     if (!place.ok()) return place.status();
     base.set_exact_vectors(*place);
   }
+  if (flags.memory_dim != 0) base.set_memory_dim(flags.memory_dim);
   return base;
 }
 

@@ -1,5 +1,6 @@
 // The flags that say what a build makes, for every command that can build: --lists --coarse-dim
-// --shells --codec --exact-vectors, --code, --graph --graph-dim --degree --ef-construction
+// --shells --codec --exact-vectors --memory-dim, --code, --graph --graph-dim --degree
+// --ef-construction
 // --no-lists.
 #ifndef NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
 #define NESTOR_CLIENT_CLI_INDEX_FLAGS_H_
@@ -26,6 +27,7 @@ struct IndexFlags {
   std::vector<std::string> codes;
   std::string codec;          // empty = not given
   std::string exact_vectors;  // likewise
+  uint32_t memory_dim = 0;
 };
 
 // `flags` must outlive the parsing.

@@ -115,6 +115,7 @@ absl::StatusOr<Json> ToJson(const v1::SearchResponse& response) {
     one["bytes"] = stage.bytes();
     one["multiply_adds"] = stage.multiply_adds();
     one["micros"] = stage.micros();
+    one["store_reads"] = stage.store_reads();
     json["stages"].push_back(std::move(one));
   }
   json["seq"] = response.seq();

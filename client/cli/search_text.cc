@@ -43,11 +43,11 @@ absl::StatusOr<std::vector<std::vector<std::string>>> HitRows(const v1::SearchRe
 std::vector<std::vector<std::string>> StageRows(
     const google::protobuf::RepeatedPtrField<v1::Stage>& stages) {
   std::vector<std::vector<std::string>> rows = {
-      {"stage", "in", "out", "bytes", "multiply-adds", "micros"}};
+      {"stage", "in", "out", "bytes", "multiply-adds", "store reads", "micros"}};
   for (const v1::Stage& stage : stages) {
     rows.push_back({stage.name(), FormatCount(stage.in()), FormatCount(stage.out()),
                     FormatCount(stage.bytes()), FormatCount(stage.multiply_adds()),
-                    absl::StrFormat("%.1f", stage.micros())});
+                    FormatCount(stage.store_reads()), absl::StrFormat("%.1f", stage.micros())});
   }
   return rows;
 }

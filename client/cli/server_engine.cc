@@ -34,6 +34,7 @@ class Costs {
       sum.bytes += static_cast<double>(stage.bytes());
       sum.multiply_adds += static_cast<double>(stage.multiply_adds());
       sum.micros += stage.micros();
+      sum.store_reads += static_cast<double>(stage.store_reads());
     }
     if (plan_.empty() && response.has_plan_used()) plan_ = ToText(response.plan_used());
   }
@@ -42,7 +43,8 @@ class Costs {
     std::vector<StageMean> means = stages_;
     const double n = static_cast<double>(answered);
     for (StageMean& mean : means) {
-      for (double* value : {&mean.in, &mean.out, &mean.bytes, &mean.multiply_adds, &mean.micros})
+      for (double* value :
+           {&mean.in, &mean.out, &mean.bytes, &mean.multiply_adds, &mean.micros, &mean.store_reads})
         *value /= n;
     }
     return means;
@@ -136,6 +138,9 @@ PlanSpace ServerEngine::Space(uint32_t k) const {
   std::vector<uint32_t> shells(index_.spec().shells().begin(), index_.spec().shells().end());
   if (shells.empty()) shells.push_back(set_.dim());
   const v1::IndexSpec& spec = index_.spec();
+  if (spec.memory_dim() != 0) {
+    std::erase_if(shells, [&](uint32_t bound) { return bound > spec.memory_dim(); });
+  }
   std::vector<OpqSpec> codes;
   for (const v1::Code& code : index_.codes()) {
     if (code.state() != v1::Code::STATE_READY) continue;

@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
@@ -114,6 +115,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"graph", built.has_graph() ? ToText(built.graph()) : "none"},
       {"codes", CodeList(*index)},
       {"exact vectors", ToName(built.exact_vectors())},
+      {"memory dim", built.memory_dim() == 0 ? "all" : absl::StrCat(built.memory_dim())},
       {"memory: first shell", FormatBytes(memory.first_shell())},
       {"memory: later shells", FormatBytes(memory.later_shells())},
       {"memory: norms, scales", FormatBytes(memory.norms_scales())},
@@ -125,6 +127,12 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"memory: codes", FormatBytes(memory.codes())},
       {"memory: graph", FormatBytes(memory.graph())},
   };
+  for (const v1::Tier& tier : index->tiers()) {
+    const bool store = tier.kind() == v1::Tier::KIND_STORE;
+    rows.push_back({store ? "in the store" : "in memory",
+                    absl::StrCat(FormatBytes(tier.bytes()), ", ",
+                                 absl::StrFormat("%.0f", tier.bytes_per_row()), " bytes a row")});
+  }
   if (index->codes_size() > 1) {
     for (const v1::Code& code : index->codes()) {
       rows.push_back({absl::StrCat("memory: ", ToText(code.spec())), FormatBytes(code.bytes())});

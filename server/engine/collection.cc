@@ -82,6 +82,9 @@ IndexInfo Collection::Index() const {
   info.unbuilt = Unbuilt(*state.generation, state.points);
   info.memory = index.Memory();
   info.id_map_bytes = state.generation->ids.bytes();
+  if (info.spec.exact_vectors == ExactVectors::kStore) {
+    info.store_vector_bytes = state.points * vector_bytes_;
+  }
   return info;
 }
 

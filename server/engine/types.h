@@ -180,8 +180,9 @@ struct IndexInfo {
     double progress = 0;
   };
   std::vector<BuildingCode> building_codes;
-  uint64_t id_map_bytes = 0;    // id -> slot, beside the index
-  std::string build_operation;  // pending or running build, or empty
+  uint64_t id_map_bytes = 0;        // id -> slot, beside the index
+  uint64_t store_vector_bytes = 0;  // exact vectors of live rows that are not in memory
+  std::string build_operation;      // pending or running build, or empty
 };
 
 // --- Operations ---

@@ -26,6 +26,7 @@ void AddCosts(const absl::InlinedVector<StageCost, 8>& costs,
     sum.bytes += costs[i].bytes;
     sum.multiply_adds += costs[i].multiply_adds;
     sum.micros += costs[i].micros;
+    sum.store_reads += costs[i].store_reads;
   }
 }
 

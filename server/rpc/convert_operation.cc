@@ -42,6 +42,17 @@ void FromOperation(const Operation& operation, v1::Operation* out) {
   out->set_finished_micros(operation.ended_micros);
 }
 
+namespace {
+
+void AddTier(v1::Tier::Kind kind, uint64_t bytes, uint64_t rows, v1::Index* out) {
+  v1::Tier* tier = out->add_tiers();
+  tier->set_kind(kind);
+  tier->set_bytes(bytes);
+  if (rows != 0) tier->set_bytes_per_row(static_cast<double>(bytes) / static_cast<double>(rows));
+}
+
+}  // namespace
+
 void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   if (!info.build_operation.empty()) {
     out->set_state(v1::Index::STATE_BUILDING);
@@ -84,6 +95,8 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   memory->set_graph_links(graph.links);
   memory->set_graph_entries(graph.entries);
   memory->set_graph_tables(graph.tables);
+  AddTier(v1::Tier::KIND_MEMORY, info.memory.Total() + info.id_map_bytes, info.rows, out);
+  AddTier(v1::Tier::KIND_STORE, info.store_vector_bytes, info.rows, out);
 }
 
 }  // namespace nestor

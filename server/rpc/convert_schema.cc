@@ -173,6 +173,7 @@ absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec
     out.graph = {graph.dim(), graph.degree(), graph.ef_construction()};
   }
   out.no_lists = spec.no_lists();
+  out.memory_dim = spec.memory_dim();
   for (const v1::CodeSpec& code : spec.codes()) out.codes.push_back(ToCodeSpec(code));
   return out;
 }
@@ -190,6 +191,7 @@ void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out) {
     out->mutable_graph()->set_ef_construction(spec.graph->ef_construction);
   }
   out->set_no_lists(spec.no_lists);
+  out->set_memory_dim(spec.memory_dim);
   for (const OpqSpec& code : spec.codes) FromCodeSpec(code, out->add_codes());
 }
 

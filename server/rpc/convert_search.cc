@@ -269,6 +269,7 @@ void FromStage(const StageCost& cost, v1::Stage* out) {
   out->set_bytes(cost.bytes);
   out->set_multiply_adds(cost.multiply_adds);
   out->set_micros(cost.micros);
+  out->set_store_reads(cost.store_reads);
 }
 
 }  // namespace nestor

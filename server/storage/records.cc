@@ -33,31 +33,33 @@ std::vector<uint32_t> GetDims(Decoder* in, absl::string_view field) {
 // Flags of a spec, one bit each.
 constexpr uint8_t kWithGraph = 1;
 constexpr uint8_t kNoLists = 2;
-constexpr uint8_t kWithCodes = 4;  // from format 4 on
+constexpr uint8_t kWithCodes = 4;      // from format 4 on
+constexpr uint8_t kWithMemoryDim = 8;  // from format 5 on
 
 // coarse_dim, lists, shells, codec, exact_vectors, flags; with a graph its dim, degree and
-// ef_construction; with codes their number, and of each dim, bytes and bits.
+// ef_construction; with codes their number, and of each dim, bytes and bits; memory_dim where it is
+// set.
 void PutSpec(Encoder* out, const IndexSpec& spec) {
   out->Varint(spec.coarse_dim);
   out->Varint(spec.lists);
   PutDims(out, spec.shells);
   out->Byte(static_cast<uint8_t>(spec.codec));
   out->Byte(static_cast<uint8_t>(spec.exact_vectors));
-  out->Byte(static_cast<uint8_t>((spec.graph.has_value() ? kWithGraph : 0) |
-                                 (spec.no_lists ? kNoLists : 0) |
-                                 (spec.codes.empty() ? 0 : kWithCodes)));
+  out->Byte(static_cast<uint8_t>(
+      (spec.graph.has_value() ? kWithGraph : 0) | (spec.no_lists ? kNoLists : 0) |
+      (spec.codes.empty() ? 0 : kWithCodes) | (spec.memory_dim == 0 ? 0 : kWithMemoryDim)));
   if (spec.graph.has_value()) {
     out->Varint(spec.graph->dim);
     out->Varint(spec.graph->degree);
     out->Varint(spec.graph->ef_construction);
   }
-  if (spec.codes.empty()) return;
-  out->Varint(spec.codes.size());
+  if (!spec.codes.empty()) out->Varint(spec.codes.size());
   for (const OpqSpec& code : spec.codes) {
     out->Varint(code.dim);
     out->Varint(code.bytes);
     out->Varint(code.bits);
   }
+  if (spec.memory_dim != 0) out->Varint(spec.memory_dim);
 }
 
 IndexSpec GetSpec(Decoder* in) {
@@ -68,7 +70,7 @@ IndexSpec GetSpec(Decoder* in) {
   spec.codec = in->Enum(ShellCodec::kF32, "shell codec");
   spec.exact_vectors = in->Enum(ExactVectors::kStore, "exact_vectors");
   const uint8_t flags = in->Byte();
-  if ((flags & ~(kWithGraph | kNoLists | kWithCodes)) != 0)
+  if ((flags & ~(kWithGraph | kNoLists | kWithCodes | kWithMemoryDim)) != 0)
     in->Fail(absl::StrCat("has spec flags ", flags));
   spec.no_lists = (flags & kNoLists) != 0;
   if ((flags & kWithGraph) != 0) {
@@ -85,6 +87,10 @@ IndexSpec GetSpec(Decoder* in) {
       code.bytes = in->Varint32("code bytes");
       code.bits = in->Varint32("code bits");
     }
+  }
+  if ((flags & kWithMemoryDim) != 0) {
+    spec.memory_dim = in->Varint32("memory_dim");
+    if (in->ok() && spec.memory_dim == 0) in->Fail("has the flag of memory_dim and 0");
   }
   return spec;
 }

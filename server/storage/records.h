@@ -18,9 +18,9 @@
 
 namespace nestor {
 
-// Of the whole directory: keys, records, meaning of numbers. 4 added codes to specs and models;
-// what 3 wrote means the same.
-inline constexpr uint32_t kFormatVersion = 4;
+// Of the whole directory: keys, records, meaning of numbers. 4 added codes to specs and models,
+// 5 memory_dim to specs; what 3 wrote means the same.
+inline constexpr uint32_t kFormatVersion = 5;
 inline constexpr uint32_t kOldestFormatVersion = 3;
 
 std::string EncodeFormatVersion(uint32_t version);

@@ -121,6 +121,17 @@ TEST(BenchReport, PlansByCodesHaveASourceAndNoBound) {
   EXPECT_THAT(text, HasSubstr("bytes per row: codes 36\n"));
 }
 
+TEST(BenchReport, ReadsFromTheStoreAreShown) {
+  BenchReport report = SomeReport();
+  EXPECT_THAT(BenchText(report), Not(HasSubstr("read from the store")));
+  Measurement& fast = report.comparison.at_recalls[0].fastest[0];
+  fast.stages.push_back({.name = "rescore", .dim = 768, .in = 80, .store_reads = 80});
+  EXPECT_EQ(BenchJson(report)[0]["store_reads"], 80);
+  EXPECT_TRUE(BenchJson(report)[2]["store_reads"].is_null());
+  EXPECT_THAT(BenchText(report), ContainsRegex("vectors read from the store, per query\n"
+                                               "coarse=64:8,scan=128:20,rescore +80.0\n"));
+}
+
 TEST(BenchReport, TextShowsRatiosMemoryAndBounds) {
   const std::string text = BenchText(SomeReport());
   EXPECT_THAT(text, HasSubstr("== made up: 1,000 x 768, l2, 20 queries, k 10, 1 thread\n"));

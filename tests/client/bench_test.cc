@@ -123,6 +123,16 @@ TEST(Sweep, SpaceFollowsNestingShellsAndLists) {
   EXPECT_THAT(coded.codes, ElementsAre(OpqSpec{256, 32, 4}));
   EXPECT_EQ(coded.keeps, space.keeps);
   EXPECT_EQ(coded.code_keeps.back(), 1600u);
+  // Where memory ends before D, so do scan and refine.
+  const PlanSpace tiered = PlanSpaceOf(kSchema.nesting, {64, 128}, {.lists = 20}, 10);
+  EXPECT_THAT(tiered.scan_dims, ElementsAre(32, 64, 128));
+  EXPECT_THAT(tiered.refine_dims, ElementsAre(32, 64, 128));
+  EXPECT_EQ(tiered.coarse_dims.back(), 768u);
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 100; ++i) {
+    const Plan plan = RandomPlan(tiered, Source::kLists, random);
+    for (const Plan::Stage& stage : plan.refine) EXPECT_LE(stage.dim, 128u) << FormatPlan(plan);
+  }
   // One short dim, one list: there is still a plan.
   const PlanSpace tiny = PlanSpaceOf({8}, {8}, {.lists = 1}, 1);
   EXPECT_THAT(tiny.coarse_dims, ElementsAre(8));

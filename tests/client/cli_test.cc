@@ -141,6 +141,9 @@ TEST(IndexFlagsTest, GivenFlagsReplaceFields) {
   EXPECT_EQ(spec->shell_codec(), v1::SHELL_CODEC_F16);
   EXPECT_EQ(spec->exact_vectors(), v1::EXACT_VECTORS_STORE);
   EXPECT_FALSE(spec->has_graph());
+  EXPECT_EQ(spec->memory_dim(), 0u);
+  EXPECT_TRUE(AnyGiven({.memory_dim = 64}));
+  EXPECT_EQ(ApplyFlags({.memory_dim = 64}, base)->memory_dim(), 64u);
   flags.codec = "int4";
   EXPECT_TRUE(IsUsageError(ApplyFlags(flags, base).status()));
 }
@@ -218,6 +221,7 @@ v1::SearchResponse Response() {
   stage->set_bytes(1580160);
   stage->set_multiply_adds(99);
   stage->set_micros(12.25);
+  stage->set_store_reads(40);
   return response;
 }
 
@@ -231,8 +235,8 @@ TEST(SearchTextTest, HitsPlanAndCosts) {
       "\n"
       "1 hit, scores at dim 2, seq 9, 0 rows unbuilt, 1.23 ms\n"
       "plan coarse=64:32,scan=128:100,rescore\n"
-      "stage      in  out      bytes  multiply-adds  micros\n"
-      "scan   12,345  100  1,580,160             99    12.2\n");
+      "stage      in  out      bytes  multiply-adds  store reads  micros\n"
+      "scan   12,345  100  1,580,160             99           40    12.2\n");
 }
 
 TEST(JsonTest, Search) {
@@ -243,7 +247,7 @@ TEST(JsonTest, Search) {
             "\"when\":\"1970-01-01T00:00:00Z\"},\"vector\":[1.0,-2.0]}],\"score_dim\":2,"
             "\"unbuilt\":0,\"plan\":\"coarse=64:32,scan=128:100,rescore\",\"stages\":[{\"name\":"
             "\"scan\",\"in\":12345,\"out\":100,\"bytes\":1580160,\"multiply_adds\":99,\"micros\":"
-            "12.25}],\"seq\":9}");
+            "12.25,\"store_reads\":40}],\"seq\":9}");
 }
 
 TEST(JsonTest, VectorsOfEveryDtype) {

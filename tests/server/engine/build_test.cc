@@ -59,6 +59,33 @@ TEST_F(BuildTest, WritesGoOnBesideABuild) {
   }
 }
 
+// Short shells in memory, the rest in the store: answers, writes and a restart are as ever.
+TEST_F(BuildTest, TiersKeepShortShellsInMemory) {
+  oracle_.Upsert(engine_.get(), 0, 4000, 1);
+  IndexSpec index;
+  index.lists = 32;
+  ASSERT_EQ(Await(*engine_, *engine_->BuildIndex("docs", index)).state, OperationState::kSucceeded);
+  const IndexInfo whole = *engine_->GetIndex("docs");
+  EXPECT_EQ(whole.store_vector_bytes, 0u);
+  index.exact_vectors = ExactVectors::kStore;
+  index.memory_dim = spec_.schema.nesting.front();
+  ASSERT_EQ(Await(*engine_, *engine_->BuildIndex("docs", index)).state, OperationState::kSucceeded);
+  for (uint64_t version = 2; version < 4; ++version) {
+    const IndexInfo tiered = *engine_->GetIndex("docs");
+    EXPECT_EQ(tiered.spec.memory_dim, spec_.schema.nesting.front());
+    EXPECT_EQ(tiered.memory.later_shells, 0u);
+    EXPECT_LT(tiered.memory.Total(), whole.memory.Total() / 2);
+    EXPECT_EQ(tiered.store_vector_bytes, tiered.rows * spec_.schema.dim * sizeof(float));
+    oracle_.Check(*engine_);
+    oracle_.Upsert(engine_.get(), 100, 30, version);
+    oracle_.Upsert(engine_.get(), 5000, 30, version);
+    oracle_.Delete(engine_.get(), 200, 10);
+    oracle_.Check(*engine_);
+    engine_.reset();
+    engine_ = OpenOrDie(options_);
+  }
+}
+
 TEST_F(BuildTest, OnlyOneBuildAtATime) {
   oracle_.Upsert(engine_.get(), 0, 5000, 1);
   const std::string id = *engine_->BuildIndex("docs");

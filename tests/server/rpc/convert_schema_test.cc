@@ -22,6 +22,7 @@ CollectionSpec FullSpec() {
                 .shells = {64, 128},
                 .codec = ShellCodec::kF16,
                 .exact_vectors = ExactVectors::kStore,
+                .memory_dim = 64,
                 .graph = GraphSpec{64, 16, 100},
                 .no_lists = true,
                 .codes = {{64, 16, 4}, {128, 16, 8}}};

@@ -155,6 +155,7 @@ TEST(ConvertSearchTest, RepliesKeepOrderScoresAndCosts) {
                           .out = 2,
                           .bytes = 72,
                           .multiply_adds = 36,
+                          .store_reads = 5,
                           .micros = 1.5});
   v1::SearchResponse message;
   ASSERT_THAT(FromSearchReply(&reply, Dtype::kF16, {}, AttributeChoice(), &message), IsOk());
@@ -171,6 +172,7 @@ TEST(ConvertSearchTest, RepliesKeepOrderScoresAndCosts) {
   EXPECT_EQ(message.stages(0).name(), "scan");
   EXPECT_EQ(message.stages(0).bytes(), 72u);
   EXPECT_EQ(message.stages(0).micros(), 1.5);
+  EXPECT_EQ(message.stages(0).store_reads(), 5u);
 }
 
 }  // namespace

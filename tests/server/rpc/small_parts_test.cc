@@ -17,6 +17,26 @@ namespace {
 
 using testing::HasSubstr;
 
+TEST(IndexInfoTest, TiersAddUpMemoryAndStore) {
+  IndexInfo info;
+  info.rows = 10;
+  info.memory.first_shell = 1280;
+  info.memory.codes = 320;
+  info.id_map_bytes = 400;
+  info.store_vector_bytes = 30720;
+  info.spec.memory_dim = 128;
+  v1::Index message;
+  FromIndexInfo(info, &message);
+  EXPECT_EQ(message.spec().memory_dim(), 128u);
+  ASSERT_EQ(message.tiers_size(), 2);
+  EXPECT_EQ(message.tiers(0).kind(), v1::Tier::KIND_MEMORY);
+  EXPECT_EQ(message.tiers(0).bytes(), 2000u);
+  EXPECT_EQ(message.tiers(0).bytes_per_row(), 200);
+  EXPECT_EQ(message.tiers(1).kind(), v1::Tier::KIND_STORE);
+  EXPECT_EQ(message.tiers(1).bytes(), 30720u);
+  EXPECT_EQ(message.tiers(1).bytes_per_row(), 3072);
+}
+
 TEST(PageTokenTest, TokensGiveBackTheirEntry) {
   EXPECT_EQ(*NameOfToken(TokenOfName("books")), "books");
   EXPECT_EQ(*PointOfToken(TokenOfPoint(uint64_t{0})), PointId(uint64_t{0}));

@@ -21,7 +21,8 @@ CollectionSpec SomeCollection() {
   spec.id_kind = IdKind::kStr;
   spec.durability = Durability::kAsync;
   spec.index = {
-      128, 1024, {64, 768}, ShellCodec::kF16, ExactVectors::kStore, GraphSpec{384, 28, 200}, true};
+      128, 1024, {64, 768}, ShellCodec::kF16, ExactVectors::kStore, 64, GraphSpec{384, 28, 200},
+      true};
   spec.index.codes = {{64, 8, 4}, {768, 96, 8}};
   spec.attributes = {{"lang", AttributeType::kString}, {"year", AttributeType::kInt64}};
   return spec;
@@ -121,10 +122,15 @@ TEST(RecordsTest, MalformedPoints) {
 TEST(RecordsTest, MalformedOthers) {
   // Generation 1, coarse dim 2, 3 lists, no shells, int8, in memory, unknown flags.
   EXPECT_THAT(
+      std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x10\x00\x00", 10))
+                      .status()
+                      .message()),
+      HasSubstr("spec flags 16"));
+  EXPECT_THAT(
       std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x08\x00\x00", 10))
                       .status()
                       .message()),
-      HasSubstr("spec flags 8"));
+      HasSubstr("has the flag of memory_dim and 0"));
   EXPECT_THAT(
       std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x04\x00\x00", 10))
                       .status()
