@@ -5,9 +5,9 @@
 // Slots lie in blocks that never move. One writer; a reader may touch a slot once it has seen it
 // published through its list. A slot whose row no reader can see any more may be given back (Free)
 // and is then taken again. A record is a run of whole cache lines:
-//   floats: scale of each shell, aux (shells.h) at each nesting dim; padding to 64 bytes, unless
-//   the first shell is all that is in memory shell 1, shell 2, .. row-major, each padded to 64
-//   bytes
+//   floats: scale of each shell, aux (shells.h) at each nesting dim; padding to 64 bytes
+//   shell 1, shell 2, .. row-major, each padded to 64 bytes
+// Where the first shell is all that is in memory, the floats alone, without padding.
 #ifndef NESTOR_INDEX_ROWS_H_
 #define NESTOR_INDEX_ROWS_H_
 
