@@ -91,8 +91,9 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& a
   SetChannelOptions(&builder);
   // Of messages that have begun to arrive; above it gRPC ends calls with ResourceExhausted; so
   // it must have room for one at least.
-  builder.SetResourceQuota(grpc::ResourceQuota("requests").Resize(
-      std::max(static_cast<size_t>(options.max_request_bytes), kMaxMessageBytes)));
+  builder.SetResourceQuota(
+      grpc::ResourceQuota("requests")
+          .Resize(std::max(static_cast<size_t>(options.max_request_bytes), kMaxMessageBytes)));
   parts->connections = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());
