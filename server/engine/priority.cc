@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -30,6 +31,8 @@ static_assert(sizeof(SchedAttributes) == 48);
 constexpr uint64_t kShortSliceNanos = 100'000;
 constexpr uint64_t kUsualSliceNanos = 2'800'000;
 
+std::atomic<bool> differ{false};
+
 // A nice value is a thread's, and inherited; the process's is its first thread's.
 void SetPriorityOf(pid_t thread, Priority priority) {
   SchedAttributes attributes;
@@ -43,9 +46,12 @@ void SetPriorityOf(pid_t thread, Priority priority) {
 
 }  // namespace
 
-void SetPriority(Priority priority) { SetPriorityOf(gettid(), priority); }
+void SetPriority(Priority priority) {
+  if (differ.load(std::memory_order_relaxed)) SetPriorityOf(gettid(), priority);
+}
 
 void SetPriorities() {
+  differ.store(true, std::memory_order_relaxed);
   std::error_code error;
   for (std::filesystem::directory_iterator task("/proc/self/task", error), end;
        !error && task != end; task.increment(error)) {
