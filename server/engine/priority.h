@@ -19,8 +19,8 @@ enum class Priority : int { kSearches = 0, kWrites = 5, kBuilds = 10 };
 // Of the calling thread and of those that it starts from here on. It can't be raised again.
 void SetPriority(Priority priority);
 
-// At the start of a server's main, whose threads, gRPC's among them, are for searches. Those that are there
-// before it are OpenBLAS's, and at work in builds only.
+// At the start of a server's main, whose threads, gRPC's among them, are for searches. Those that
+// are there before it are OpenBLAS's, and at work in builds only.
 void SetPriorities();
 
 // Runs `work` in a thread of its own with that priority, and waits for it.
