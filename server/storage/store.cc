@@ -9,7 +9,6 @@
 #include "index/base/crash_point.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
-#include "rocksdb/sst_file_writer.h"
 #include "rocksdb/write_batch.h"
 #include "server/storage/store_rep.h"
 
@@ -86,29 +85,6 @@ void Scan::Next() { iterator_->Next(); }
 absl::string_view Scan::key() const { return ToView(iterator_->key()); }
 absl::string_view Scan::value() const { return ToView(iterator_->value()); }
 absl::Status Scan::status() const { return ToStatus("cannot scan", iterator_->status()); }
-
-// --- SortedFile ---
-
-struct SortedFile::Rep {
-  Rep(rocksdb::Env* env, const rocksdb::Options& options, rocksdb::ColumnFamilyHandle* handle)
-      : env(env), handle(handle), writer(rocksdb::EnvOptions(), options, handle) {}
-  rocksdb::Env* env;
-  rocksdb::ColumnFamilyHandle* handle;
-  std::string path;
-  rocksdb::SstFileWriter writer;
-  bool empty = true;
-};
-
-SortedFile::SortedFile(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
-
-// After an ingest the file has moved, and there is nothing to remove.
-SortedFile::~SortedFile() { rep_->env->DeleteFile(rep_->path).PermitUncheckedError(); }
-
-absl::Status SortedFile::Put(absl::string_view key, absl::string_view value) {
-  rep_->empty = false;
-  return ToStatus(absl::StrCat("cannot write ", rep_->path),
-                  rep_->writer.Put(ToSlice(key), ToSlice(value)));
-}
 
 // --- Store ---
 
@@ -187,29 +163,6 @@ Scan Store::NewScan(Family family, absl::string_view begin, absl::string_view en
   scan.iterator_.reset(rep_->db_->NewIterator(options, rep_->handle(family)));
   scan.iterator_->Seek(ToSlice(begin));
   return scan;
-}
-
-absl::StatusOr<std::unique_ptr<SortedFile>> Store::NewSortedFile(Family family) {
-  if (absl::Status no = rep_->gate_->status(); !no.ok()) return no;
-  rocksdb::ColumnFamilyHandle* handle = rep_->handle(family);
-  auto file = std::make_unique<SortedFile::Rep>(rep_->env_, rep_->db_->GetOptions(handle), handle);
-  file->path = absl::StrCat(rep_->ingest_dir(), "/", rep_->next_file_.fetch_add(1), ".sst");
-  const rocksdb::Status status = file->writer.Open(file->path);
-  if (!status.ok()) return ToStatus(absl::StrCat("cannot make ", file->path), status);
-  return std::unique_ptr<SortedFile>(new SortedFile(std::move(file)));
-}
-
-absl::Status Store::Ingest(std::unique_ptr<SortedFile> file) {
-  if (file->rep_->empty) return absl::OkStatus();
-  if (absl::Status no = rep_->gate_->status(); !no.ok()) return no;
-  rocksdb::Status status = file->rep_->writer.Finish();
-  if (!status.ok()) return ToStatus(absl::StrCat("cannot finish ", file->rep_->path), status);
-  Pass(CrashPoint::kPostingsWritten);
-  rocksdb::IngestExternalFileOptions options;
-  options.move_files = true;
-  options.write_global_seqno = false;  // the file is not touched again
-  status = rep_->db_->IngestExternalFile(file->rep_->handle, {file->rep_->path}, options);
-  return ToStatus(absl::StrCat("cannot ingest ", file->rep_->path), status);
 }
 
 absl::Status Store::DropFiles(absl::string_view begin, absl::string_view end) {

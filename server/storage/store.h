@@ -1,5 +1,5 @@
 // The narrow interface through which the engine sees RocksDB: families of sorted keys, atomic
-// batches, scans, sorted files to ingest. One per data directory, which it locks. Thread-safe,
+// batches, scans. One per data directory, which it locks. Thread-safe,
 // except that Close is called when no other call runs; a Batch or Scan belongs to one thread.
 //
 // Every failure of RocksDB becomes: DataLoss (corruption), ResourceExhausted (disk full),
@@ -107,20 +107,6 @@ struct ScanOptions {
   bool bulk = false;
 };
 
-// A file of keys in strictly ascending order, written outside the log; Store::Ingest makes its
-// contents part of a family at once. The file is removed unless ingested.
-class SortedFile {
- public:
-  ~SortedFile();
-  absl::Status Put(absl::string_view key, absl::string_view value);
-
- private:
-  friend class Store;
-  struct Rep;
-  explicit SortedFile(std::unique_ptr<Rep> rep);
-  std::unique_ptr<Rep> rep_;
-};
-
 struct StoreSizes {
   uint64_t live_bytes = 0;  // SST and blob files
   uint64_t memtable_bytes = 0;
@@ -153,10 +139,6 @@ class Store {
       absl::FunctionRef<absl::Status(size_t, const absl::string_view*)> visit) const;
   Scan NewScan(Family family, absl::string_view begin, absl::string_view end,
                const ScanOptions& options = {}) const;
-
-  absl::StatusOr<std::unique_ptr<SortedFile>> NewSortedFile(Family family);
-  // Keys of the file must not exist in the family yet. Durable on return.
-  absl::Status Ingest(std::unique_ptr<SortedFile> file);
 
   // Right after a range was deleted from all families: gives back the files that lie wholly inside
   // it, without waiting for compaction.

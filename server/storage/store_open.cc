@@ -103,13 +103,6 @@ absl::Status Store::Rep::Open() {
   default_handle_ = handles.back();
   if (absl::Status checked = CheckFormat(); !checked.ok()) return checked;
 
-  // What a crash left of files that were never ingested.
-  std::filesystem::remove_all(ingest_dir(), error);
-  std::filesystem::create_directories(ingest_dir(), error);
-  if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot make directory ", ingest_dir(), ": ", error.message()));
-  }
   gate_->Start(db_.get(), default_handle_);
   compactor_.Start(db_.get(), {handles_.begin(), handles_.end()});
   return absl::OkStatus();

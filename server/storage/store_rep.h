@@ -51,7 +51,6 @@ class Store::Rep {
   }
 
   std::string db_dir() const { return absl::StrCat(options_.data_dir, "/rocksdb"); }
-  std::string ingest_dir() const { return absl::StrCat(options_.data_dir, "/ingest"); }
 
   const StoreOptions options_;
   rocksdb::Env* const env_;
@@ -63,7 +62,6 @@ class Store::Rep {
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* default_handle_ = nullptr;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};
-  std::atomic<uint64_t> next_file_{0};
 
  private:
   absl::Status Lock();

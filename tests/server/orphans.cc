@@ -123,13 +123,7 @@ std::vector<std::string> FindOrphans(const std::string& data_dir) {
   const absl::StatusOr<std::unique_ptr<ReadOnlyDb>> db = ReadOnlyDb::Open(
       {.data_dir = data_dir}, absl::StrCat(data_dir, "/rocksdb"), /*lenient=*/false);
   if (!db.ok()) return {db.status().ToString()};
-  std::vector<std::string> found = Search(db->get()).Run();
-  std::error_code error;
-  for (const auto& file : std::filesystem::directory_iterator(data_dir + "/ingest", error)) {
-    found.push_back(absl::StrCat(file.path().string(), ": never ingested"));
-  }
-  if (error) found.push_back(absl::StrCat(data_dir, "/ingest: ", error.message()));
-  return found;
+  return Search(db->get()).Run();
 }
 
 }  // namespace nestor

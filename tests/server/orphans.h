@@ -9,7 +9,7 @@ namespace nestor {
 
 // Of a directory whose engine is closed: keys of collections that are not there; rows that no id
 // names; postings of such rows, or two of one row; postings, models and graphs of generations that
-// are not current; files that were never ingested. One line each; also what cannot be read.
+// are not current. One line each; also what cannot be read.
 std::vector<std::string> FindOrphans(const std::string& data_dir);
 
 }  // namespace nestor

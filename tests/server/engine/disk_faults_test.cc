@@ -130,13 +130,11 @@ class Script {
 
   // --- What may fail ---
 
-  // Where RocksDB keeps the EIO to itself: of a file to be ingested, which it reads for its
-  // checksum, and of the file by which it finds out at open whether it may use direct I/O.
+  // Where RocksDB keeps the EIO to itself: of the file by which it finds out at open whether it may
+  // use direct I/O.
   static bool SaysRocksDb(absl::string_view message) {
-    return (absl::StrContains(message, "cannot ingest") &&
-            absl::StrContains(message, "file read failed")) ||
-           (absl::StrContains(message, "cannot open") &&
-            absl::StrContains(message, "Direct I/O is not supported"));
+    return absl::StrContains(message, "cannot open") &&
+           absl::StrContains(message, "Direct I/O is not supported");
   }
 
   bool Fine(const absl::Status& status) {

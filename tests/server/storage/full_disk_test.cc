@@ -115,8 +115,6 @@ class Disk {
     EXPECT_EQ(health.code(), absl::StatusCode::kResourceExhausted) << health;
     EXPECT_EQ(Write(/*sync=*/false).code(), absl::StatusCode::kResourceExhausted);
     EXPECT_EQ(store_->SyncLog().code(), absl::StatusCode::kResourceExhausted);
-    EXPECT_EQ(store_->NewSortedFile(Family::kPostings).status().code(),
-              absl::StatusCode::kResourceExhausted);
     Check();
     // Attempts to go on are made, and fail.
     const uint64_t failed = fs_->failed();

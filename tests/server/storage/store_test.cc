@@ -126,27 +126,6 @@ TEST_F(StoreTest, LargeValuesAreBlobs) {
   EXPECT_GT(store->Sizes().live_bytes, 100000u);
 }
 
-TEST_F(StoreTest, IngestedFilesAreReadAndCanBeOverwritten) {
-  std::unique_ptr<Store> store = OpenOrDie(options_);
-  absl::StatusOr<std::unique_ptr<SortedFile>> file = store->NewSortedFile(Family::kPostings);
-  ASSERT_TRUE(file.ok()) << file.status();
-  for (uint64_t row = 0; row < 1000; ++row) {
-    ASSERT_TRUE((*file)->Put(PostingKey(1, 1, 0, row), "").ok());
-  }
-  EXPECT_FALSE((*file)->Put(PostingKey(1, 1, 0, 5), "").ok()) << "out of order";
-  ASSERT_TRUE(store->Ingest(*std::move(file)).ok());
-  Batch batch(store.get());
-  batch.Delete(Family::kPostings, PostingKey(1, 1, 0, 7));
-  ASSERT_TRUE(store->Write(std::move(batch), true).ok());
-  EXPECT_EQ(Keys(*store, Family::kPostings, UidBegin(1), UidBegin(2)).size(), 999u);
-  // An empty one changes nothing.
-  ASSERT_TRUE(store->Ingest(*store->NewSortedFile(Family::kPostings)).ok());
-  ASSERT_TRUE(store->Close().ok());
-  store = OpenOrDie(options_);
-  EXPECT_EQ(Keys(*store, Family::kPostings, UidBegin(1), UidBegin(2)).size(), 999u);
-  EXPECT_TRUE(std::filesystem::is_empty(options_.data_dir + "/ingest"));
-}
-
 TEST_F(StoreTest, SecondOpenIsRefused) {
   std::unique_ptr<Store> store = OpenOrDie(options_);
   const absl::Status status = Store::Open(options_).status();
