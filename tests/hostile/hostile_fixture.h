@@ -18,6 +18,13 @@
 
 namespace nestor {
 
+// A sanitizer keeps freed memory for a while, and more beside what is not freed.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 class HostileTest : public testing::Test {
  protected:
   static void SetUpTestSuite();
