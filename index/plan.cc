@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <span>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -71,15 +72,16 @@ absl::Status CheckKeep(absl::string_view stage, uint32_t keep) {
 
 absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
   Plan plan;
-  // The stages in the only order that is allowed; `refine` may repeat.
-  enum { kNothing, kCoarse, kFirst, kRefine, kRescore } last = kNothing;
+  // The stages in the only order that is allowed; `refine` and `maxsim` may repeat.
+  enum { kNothing, kCoarse, kFirst, kRefine, kMaxSim, kRescore } last = kNothing;
   for (absl::string_view stage : absl::StrSplit(text, ',')) {
     const std::pair<absl::string_view, absl::string_view> field =
         absl::StrSplit(stage, absl::MaxSplits('=', 1));
     const auto misplaced = [&] {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "plan stage '", stage, "' is out of place; the order is ",
-          "coarse=D:N,scan=D:N or graph=D:EF[:MARGIN], then ", "[refine=D:N]...[,rescore]"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("plan stage '", stage, "' is out of place; the order is ",
+                       "coarse=D:N,scan=D:N or graph=D:EF[:MARGIN], then ",
+                       "[refine=D:N]...[maxsim=D:N]...[,rescore]"));
     };
     absl::Status status;
     if (field.first == "coarse") {
@@ -102,13 +104,19 @@ absl::StatusOr<Plan> ParsePlan(absl::string_view text) {
       Plan::Stage refine;
       status = ParsePair("refine", field.second, &refine.dim, &refine.keep);
       plan.refine.push_back(refine);
+    } else if (field.first == "maxsim") {
+      if (last < kFirst || last == kRescore) return misplaced();
+      last = kMaxSim;
+      Plan::Stage maxsim;
+      status = ParsePair("maxsim", field.second, &maxsim.dim, &maxsim.keep);
+      plan.maxsim.push_back(maxsim);
     } else if (stage == "rescore") {
-      if (last != kFirst && last != kRefine) return misplaced();
+      if (last < kFirst || last == kRescore) return misplaced();
       last = kRescore;
       plan.rescore = true;
     } else {
       return absl::InvalidArgumentError(absl::StrCat(
-          "plan stage '", stage, "' is none of coarse=, scan=, graph=, refine=, rescore"));
+          "plan stage '", stage, "' is none of coarse=, scan=, graph=, refine=, maxsim=, rescore"));
     }
     if (!status.ok()) return status;
   }
@@ -145,6 +153,8 @@ std::string FormatPlan(const Plan& plan) {
   }
   for (const Plan::Stage& stage : plan.refine)
     absl::StrAppend(&text, ",refine=", stage.dim, ":", stage.keep);
+  for (const Plan::Stage& stage : plan.maxsim)
+    absl::StrAppend(&text, ",maxsim=", stage.dim, ":", stage.keep);
   if (plan.rescore) text += ",rescore";
   return text;
 }
@@ -187,9 +197,36 @@ absl::Status CheckGraph(const Plan::GraphStage& graph, const VectorSchema& schem
   return absl::OkStatus();
 }
 
+// One after the other: dims never decrease, keeps never grow. `previous`: the stage before; where
+// they end, the last one.
+absl::Status CheckStages(absl::string_view name, std::span<const Plan::Stage> stages,
+                         const VectorSchema& schema, Plan::Stage* previous) {
+  if (stages.size() > kMaxNesting) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan: ", stages.size(), " ", name, " stages are over ", kMaxNesting));
+  }
+  for (const Plan::Stage& stage : stages) {
+    if (absl::Status s = CheckDim(name, stage.dim, schema); !s.ok()) return s;
+    if (absl::Status s = CheckKeep(name, stage.keep); !s.ok()) return s;
+    if (stage.dim < previous->dim) {
+      return absl::InvalidArgumentError(absl::StrCat("plan: ", name, " dim ", stage.dim,
+                                                     " is below the ", previous->dim,
+                                                     " of the stage before; dims never decrease"));
+    }
+    if (stage.keep > previous->keep) {
+      return absl::InvalidArgumentError(absl::StrCat("plan: ", name, " keep ", stage.keep,
+                                                     " is above the ", previous->keep,
+                                                     " that leave the stage before"));
+    }
+    *previous = stage;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit) {
+absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit,
+                          const VectorSchema* tokens) {
   if (plan.graph.has_value() && plan.code.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat("plan: a graph stage and the code ", OpqName(*plan.code), " exclude another"));
@@ -197,27 +234,19 @@ absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t
   const absl::Status first =
       plan.graph.has_value() ? CheckGraph(*plan.graph, schema) : CheckLists(plan, schema);
   if (!first.ok()) return first;
-  if (plan.refine.size() > kMaxNesting) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("plan: ", plan.refine.size(), " refine stages are over ", kMaxNesting));
-  }
   Plan::Stage previous =
       plan.graph.has_value() ? Plan::Stage{plan.graph->dim, plan.graph->ef} : plan.scan;
   if (plan.code.has_value()) previous.dim = 0;
-  for (const Plan::Stage& stage : plan.refine) {
-    if (absl::Status s = CheckDim("refine", stage.dim, schema); !s.ok()) return s;
-    if (absl::Status s = CheckKeep("refine", stage.keep); !s.ok()) return s;
-    if (stage.dim < previous.dim) {
-      return absl::InvalidArgumentError(absl::StrCat("plan: refine dim ", stage.dim,
-                                                     " is below the ", previous.dim,
-                                                     " of the stage before; dims never decrease"));
+  absl::Status status = CheckStages("refine", plan.refine, schema, &previous);
+  if (!status.ok()) return status;
+  if (!plan.maxsim.empty()) {
+    if (tokens == nullptr) {
+      return absl::InvalidArgumentError(
+          "plan: a maxsim stage is for collections of token matrices, of kind MULTI");
     }
-    if (stage.keep > previous.keep) {
-      return absl::InvalidArgumentError(absl::StrCat("plan: refine keep ", stage.keep,
-                                                     " is above the ", previous.keep,
-                                                     " that leave the stage before"));
-    }
-    previous = stage;
+    previous.dim = 0;  // from here on of tokens
+    status = CheckStages("maxsim", plan.maxsim, *tokens, &previous);
+    if (!status.ok()) return status;
   }
   if (previous.keep < limit) {
     return absl::InvalidArgumentError(

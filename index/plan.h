@@ -2,6 +2,7 @@
 //   coarse=64:32,scan=128:100,refine=256:30,rescore
 //   coarse=64:32,scan=opq256x32b4:200,refine=768:30,rescore
 //   graph=384:200:0.18,refine=768:15,rescore
+//   coarse=640:32,scan=1280:200,refine=10240:60,maxsim=128:20,rescore
 // `keep` is the number of candidates that leave a stage. Plain values, no locking.
 #ifndef NESTOR_INDEX_PLAN_H_
 #define NESTOR_INDEX_PLAN_H_
@@ -50,7 +51,9 @@ struct Plan {
   std::optional<OpqSpec> code;
   std::optional<GraphStage> graph;  // in place of coarse and scan, which are not used then
   absl::InlinedVector<Stage, 4> refine;
-  bool rescore = false;
+  // Of token matrices (multi/): MaxSim on the first `dim` dims of the tokens' int8 codes.
+  absl::InlinedVector<Stage, 2> maxsim;
+  bool rescore = false;  // by the vectors or tokens as stored
 
   bool operator==(const Plan&) const = default;
 };
@@ -60,8 +63,10 @@ std::string FormatPlan(const Plan& plan);
 
 // InvalidArgument with the value and the limit: dims outside the nesting, scan or refine dims that
 // decrease (but behind a code), a code that cannot be, probes 0 or over 65,536, keeps of 0 or that
-// grow, last keep < limit, ef 0 or over 10,000, a margin that is negative or no number.
-absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit);
+// grow, last keep < limit, ef 0 or over 10,000, a margin that is negative or no number. `tokens`:
+// those of the collection's points; without, maxsim stages are refused.
+absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit,
+                          const VectorSchema* tokens = nullptr);
 
 // How many lists, and how many of their rows by the first shell, hold the given fraction of the 10
 // nearest neighbours of rows: measured at a build (reach.h). Zeros: not measured.

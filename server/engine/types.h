@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "index/ivf_index.h"
+#include "index/multi/maxsim.h"
 #include "index/plan.h"
 #include "index/point_id.h"
 #include "index/schema.h"
@@ -63,7 +64,13 @@ struct PackedVector {
   Dtype dtype = Dtype::kF32;
   absl::string_view bytes;
 };
-using VectorInput = std::variant<std::span<const float>, PackedVector>;
+// A matrix of `n` x the tokens' dim values, token by token, `n` being what the bytes call for.
+struct PackedTokens {
+  Dtype dtype = Dtype::kF32;
+  absl::string_view bytes;
+};
+// Tokens where the collection is MULTI, a vector where it is not.
+using VectorInput = std::variant<std::span<const float>, PackedVector, PackedTokens>;
 
 struct PointInput {
   PointId id;
@@ -74,7 +81,7 @@ struct PointInput {
 struct Point {
   PointId id;
   uint64_t seq = 0;    // the write that made this version
-  std::string vector;  // values of the schema's dtype, little-endian; empty unless asked for
+  std::string vector;  // values (of MULTI: of all tokens) as stored; empty unless asked for
   Attributes attributes;
 };
 
@@ -117,27 +124,36 @@ struct ExactSearch {
 };
 using SearchHow = std::variant<UseDefaultPlan, Plan, ExactSearch>;
 
+// Of a MULTI collection.
+struct TokenQuery {
+  std::span<const float> tokens;   // n x the tokens' dim
+  std::span<const float> weights;  // one each; empty: all 1
+  bool mean = false;               // the score is divided by n
+};
+
 struct SearchRequest {
-  std::variant<std::span<const float>, PointId>
-      query;  // a point's id: the point itself is left out
+  // A point's id: the point itself is left out.
+  std::variant<std::span<const float>, PointId, TokenQuery> query;
   uint32_t limit = 10;
   SearchHow how;
   PointOutput output;
-  bool seqs = true;  // whether hits carry theirs
+  bool seqs = true;      // whether hits carry theirs
+  bool matches = false;  // .. and, of MULTI, theirs; not where FDEs alone score
   Patience patience;
 };
 
 struct SearchHit {
   PointId id;
   float score = 0;
-  uint64_t seq = 0;       // 0 where it was not asked for
-  std::string vector;     // as in Point
-  Attributes attributes;  // as in Point
+  uint64_t seq = 0;                 // 0 where it was not asked for
+  std::string vector;               // as in Point
+  Attributes attributes;            // as in Point
+  std::vector<TokenMatch> matches;  // of each query token; empty unless asked for
 };
 
 struct SearchReply {
   std::vector<SearchHit> hits;  // best first, ties by id
-  uint32_t score_dim = 0;       // prefix that the scores are of
+  uint32_t score_dim = 0;       // prefix that the scores are of; of MaxSim: of the tokens
   uint64_t unbuilt = 0;         // see IndexInfo
   SearchHow how;  // what ran: the effective Plan, or ExactSearch with its dim; never UseDefaultPlan
   absl::InlinedVector<StageCost, 8> stages;
@@ -151,7 +167,8 @@ class QueryFeed {
   static constexpr size_t kLanes = SearchFeed::kLanes;
 
   virtual ~QueryFeed() = default;
-  // The next query, D floats that stay until it is taken back; nullopt: there are no more.
+  // The next query, D floats that stay until it is taken back (of MULTI: of all its tokens);
+  // nullopt: there are no more.
   virtual std::optional<std::span<const float>> Next(size_t lane) = 0;
   // The lane's query is answered. In the order in which they end, which need not be that of Next.
   virtual void Take(size_t lane, const SearchReply& reply) = 0;
@@ -181,6 +198,7 @@ struct IndexInfo {
   };
   std::vector<BuildingCode> building_codes;
   uint64_t id_map_bytes = 0;        // id -> slot, beside the index
+  uint64_t token_bytes = 0;         // of MULTI: the tokens' int8 codes
   uint64_t store_vector_bytes = 0;  // exact vectors of live rows that are not in memory
   std::string build_operation;      // pending or running build, or empty
 };

@@ -3,9 +3,11 @@
 #ifndef NESTOR_SERVER_STORAGE_COLLECTION_SPEC_H_
 #define NESTOR_SERVER_STORAGE_COLLECTION_SPEC_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "index/multi/multi_spec.h"
 #include "index/point_id.h"
 #include "index/schema.h"
 #include "server/storage/attribute.h"
@@ -18,7 +20,8 @@ enum class Durability : uint8_t { kSync = 1, kAsync = 2 };
 
 struct CollectionSpec {
   std::string name;
-  VectorSchema schema;
+  VectorSchema schema;             // of what is indexed: of the points' vectors, or of their FDEs
+  std::optional<MultiSpec> multi;  // the points are token matrices (kind MULTI)
   IdKind id_kind = IdKind::kNum;
   Durability durability = Durability::kSync;
   IndexSpec index;  // of the next build; exact_vectors also of the next restart

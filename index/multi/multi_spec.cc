@@ -1,0 +1,64 @@
+#include "index/multi/multi_spec.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace nestor {
+namespace {
+
+std::vector<uint32_t> ChoosePrefixes(const FdeSpec& spec) {
+  const uint32_t group = spec.group_repetitions();
+  const uint32_t groups = spec.repetitions / group;
+  std::vector<uint32_t> prefixes;
+  for (const uint32_t part : {16, 8, 4, 2, 1}) {
+    const uint32_t prefix = (groups + part - 1) / part * group;
+    if (prefixes.empty() || prefix > prefixes.back()) prefixes.push_back(prefix);
+  }
+  return prefixes;
+}
+
+}  // namespace
+
+absl::Status ValidateMultiSpec(const MultiSpec& spec) {
+  if (absl::Status s = ValidateTokenSchema(spec.tokens); !s.ok()) return s;
+  if (absl::Status s = ValidateFde(spec.fde); !s.ok()) return s;
+  if (spec.fde.dim == spec.tokens.token.dim) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "fde: of tokens of ", spec.fde.dim, " dims, the collection's have ", spec.tokens.token.dim));
+}
+
+absl::StatusOr<VectorSchema> FdeSchema(const FdeSpec& spec, std::span<const uint32_t> prefixes) {
+  const std::vector<uint32_t> chosen =
+      prefixes.empty() ? ChoosePrefixes(spec)
+                       : std::vector<uint32_t>(prefixes.begin(), prefixes.end());
+  const auto refuse = [&](const auto&... why) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("fde: the prefixes ", absl::StrJoin(chosen, ","), " of repetitions ", why...));
+  };
+  if (chosen.size() > kMaxNesting) {
+    return refuse("are ", chosen.size(), ", the limit is ", kMaxNesting);
+  }
+  VectorSchema schema;
+  schema.dim = spec.dims();
+  schema.metric = Metric::kDot;
+  schema.dtype = Dtype::kF32;
+  uint32_t previous = 0;
+  for (const uint32_t prefix : chosen) {
+    if (prefix <= previous) return refuse("do not ascend at ", prefix, " after ", previous);
+    if (prefix % spec.group_repetitions() != 0) {
+      return refuse("cut a sketch at ", prefix, ": it is of ", spec.group_repetitions(),
+                    " repetitions");
+    }
+    schema.nesting.push_back(spec.dims_of(prefix));
+    previous = prefix;
+  }
+  if (previous != spec.repetitions) {
+    return refuse("end in ", previous, ", they must end in all ", spec.repetitions);
+  }
+  return schema;
+}
+
+}  // namespace nestor

@@ -1,0 +1,35 @@
+// What the points of a multi-vector collection are: token matrices, found by their FDEs, which are
+// vectors like any other (dot products, one nesting dim after each of some prefixes of
+// repetitions). Plain values.
+#ifndef NESTOR_INDEX_MULTI_MULTI_SPEC_H_
+#define NESTOR_INDEX_MULTI_MULTI_SPEC_H_
+
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/multi/fde_spec.h"
+#include "index/multi/token_set.h"
+#include "index/schema.h"
+
+namespace nestor {
+
+struct MultiSpec {
+  TokenSchema tokens;
+  FdeSpec fde;  // of tokens of that dim
+
+  bool operator==(const MultiSpec&) const = default;
+};
+
+// InvalidArgument with the value and the limit.
+absl::Status ValidateMultiSpec(const MultiSpec& spec);
+
+// The schema of such FDEs. `prefixes`: repetitions after which a nesting dim ends, ascending, whole
+// groups, the last is all of them; empty: 1/16, 1/8, 1/4, 1/2 of them and all. The spec must be
+// valid. InvalidArgument: other prefixes, or more than kMaxNesting.
+absl::StatusOr<VectorSchema> FdeSchema(const FdeSpec& spec, std::span<const uint32_t> prefixes);
+
+}  // namespace nestor
+
+#endif  // NESTOR_INDEX_MULTI_MULTI_SPEC_H_
