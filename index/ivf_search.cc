@@ -1,6 +1,5 @@
 // Searching an index (ivf_index.h).
 #include <algorithm>
-#include <chrono>
 
 #include "absl/strings/str_cat.h"
 #include "index/exact.h"
@@ -8,24 +7,6 @@
 #include "index/ivf_rep.h"
 
 namespace nestor {
-namespace {
-
-// Times a stage into its cost.
-class StageTimer {
- public:
-  explicit StageTimer(StageCost* cost) : cost_(cost), start_(std::chrono::steady_clock::now()) {}
-  ~StageTimer() {
-    cost_->micros =
-        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start_)
-            .count();
-  }
-
- private:
-  StageCost* cost_;
-  std::chrono::steady_clock::time_point start_;
-};
-
-}  // namespace
 
 SearchScratch::SearchScratch() : buffers_(std::make_unique<Buffers>()) {}
 SearchScratch::~SearchScratch() = default;

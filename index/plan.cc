@@ -225,6 +225,11 @@ absl::Status CheckStages(absl::string_view name, std::span<const Plan::Stage> st
 
 }  // namespace
 
+uint32_t LastKeep(const Plan& plan) {
+  if (!plan.refine.empty()) return plan.refine.back().keep;
+  return plan.graph.has_value() ? plan.graph->ef : plan.scan.keep;
+}
+
 absl::Status ValidatePlan(const Plan& plan, const VectorSchema& schema, uint32_t limit,
                           const VectorSchema* tokens) {
   if (plan.graph.has_value() && plan.code.has_value()) {

@@ -77,6 +77,9 @@ struct Reach {
   uint32_t keep[kLevels] = {};
 };
 
+// What leaves the last stage before maxsim and rescore.
+uint32_t LastKeep(const Plan& plan);
+
 // What the planner knows of an index.
 struct IndexShape {
   uint64_t rows = 0;             // visible rows

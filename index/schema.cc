@@ -105,9 +105,9 @@ absl::StatusOr<ShellCodec> ParseShellCodec(absl::string_view name) {
   return absl::InvalidArgumentError(absl::StrCat("codec '", name, "' is none of int8, f16, f32"));
 }
 
-absl::Status ValidateSchema(const VectorSchema& schema) {
-  if (schema.dim < 1 || schema.dim > kMaxDim) {
-    return absl::InvalidArgumentError(absl::StrCat("dim ", schema.dim, " is outside 1..", kMaxDim));
+absl::Status ValidateSchema(const VectorSchema& schema, uint32_t max_dim) {
+  if (schema.dim < 1 || schema.dim > max_dim) {
+    return absl::InvalidArgumentError(absl::StrCat("dim ", schema.dim, " is outside 1..", max_dim));
   }
   if (schema.nesting.empty() || schema.nesting.size() > kMaxNesting) {
     return absl::InvalidArgumentError(
@@ -141,6 +141,10 @@ absl::Status ValidateGraphSpec(const GraphSpec& graph, const VectorSchema& schem
     return absl::InvalidArgumentError(absl::StrCat(
         "graph_dim ", graph.dim,
         " is neither a multiple of 64 below the vectors' dim nor that dim, ", schema.dim));
+  }
+  if (graph.dim > kMaxShellDims) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("graph_dim ", graph.dim, " is over ", kMaxShellDims));
   }
   if (graph.degree != 0 && (graph.degree < kMinGraphDegree || graph.degree > kMaxGraphDegree)) {
     return absl::InvalidArgumentError(absl::StrCat("graph degree ", graph.degree, " is outside ",
@@ -191,6 +195,14 @@ absl::Status ValidateMemoryDim(const IndexSpec& spec, const VectorSchema& schema
                                                  absl::StrJoin(spec.shells, ",")));
 }
 
+// About twice as long, but no longer than a shell may be.
+uint32_t NextShell(const VectorSchema& schema, uint32_t bound) {
+  const uint32_t next = NestingAtLeast(schema, 2 * bound);
+  if (next - bound <= kMaxShellDims) return next;
+  return *std::prev(
+      std::upper_bound(schema.nesting.begin(), schema.nesting.end(), bound + kMaxShellDims));
+}
+
 void ResolveGraph(const VectorSchema& schema, GraphSpec* graph) {
   // Half of the vector, up to 384 dims: a search is bound by cache misses, of which longer codes
   // have hardly more, and shorter ones rank worse (shared/reference/performance.md, section 8).
@@ -228,6 +240,10 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
       return absl::InvalidArgumentError(absl::StrCat(
           "shell bound ", bound, " is not in the nesting ", absl::StrJoin(schema.nesting, ",")));
     }
+    if (bound - previous > kMaxShellDims) {
+      return absl::InvalidArgumentError(absl::StrCat("the shell from ", previous, " to ", bound,
+                                                     " has over ", kMaxShellDims, " dims"));
+    }
     previous = bound;
   }
   if (!spec.shells.empty() && previous != schema.dim) {
@@ -254,7 +270,7 @@ IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_
   if (resolved.shells.empty()) {
     // A shell shorter than a cache line or two wastes reads: bounds at 128, 256, .. and D.
     for (uint32_t bound = NestingAtLeast(schema, 128); bound < schema.dim;
-         bound = NestingAtLeast(schema, 2 * bound)) {
+         bound = NextShell(schema, bound)) {
       resolved.shells.push_back(bound);
     }
     resolved.shells.push_back(schema.dim);

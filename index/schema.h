@@ -25,6 +25,9 @@ enum class ExactVectors : uint8_t { kMemory = 1, kStore = 2 };
 
 inline constexpr uint32_t kMaxDim = 16384;
 inline constexpr uint32_t kMaxNesting = 16;
+// Between two nesting dims that follow each other, and of a shell: sums of its int8 products are
+// 32-bit numbers.
+inline constexpr uint32_t kMaxShellDims = 65536;
 inline constexpr uint32_t kMaxLists = 65536;
 inline constexpr size_t kMaxCodes = 4;
 
@@ -79,7 +82,7 @@ absl::StatusOr<Dtype> ParseDtype(absl::string_view name);
 absl::StatusOr<ShellCodec> ParseShellCodec(absl::string_view name);
 
 // InvalidArgument with the value and the limit.
-absl::Status ValidateSchema(const VectorSchema& schema);
+absl::Status ValidateSchema(const VectorSchema& schema, uint32_t max_dim = kMaxDim);
 absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema);
 
 // The spec with every 0 and empty field chosen for `rows` rows, and lists lowered to rows / 39 (one

@@ -3,6 +3,7 @@
 #ifndef NESTOR_INDEX_STAGES_H_
 #define NESTOR_INDEX_STAGES_H_
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -44,6 +45,21 @@ class StopPoll {
   const SearchQuery& query_;
   const bool has_deadline_;
   uint32_t calls_ = 0;
+};
+
+// Times a stage into its cost.
+class StageTimer {
+ public:
+  explicit StageTimer(StageCost* cost) : cost_(cost), start_(std::chrono::steady_clock::now()) {}
+  ~StageTimer() {
+    cost_->micros =
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start_)
+            .count();
+  }
+
+ private:
+  StageCost* cost_;
+  std::chrono::steady_clock::time_point start_;
 };
 
 struct ScoredSlot {

@@ -64,6 +64,14 @@ MaxSimQuery::MaxSimQuery(std::span<const float> tokens, uint32_t dim, uint32_t p
       scales_[q] = QuantizeInt8(token, prefix, code);
     }
     code_sums_[q] = std::accumulate(code, code + code_bytes, int32_t{0});
+    double error = 0, length = 0;  // squared
+    for (uint32_t d = 0; d < prefix; ++d) {
+      const double coded = double{scales_[q]} * code[d];
+      error += (token[d] - coded) * (token[d] - coded);
+      length += coded * coded;
+    }
+    error_lengths_ += std::abs(weights_[q]) * std::sqrt(error);
+    code_lengths_ += std::abs(weights_[q]) * std::sqrt(length);
   }
 }
 

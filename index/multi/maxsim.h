@@ -42,6 +42,12 @@ class MaxSimQuery {
 
   size_t size() const { return weights_.size(); }  // query tokens
 
+  // How far ScoreCodes may be from Score, at the whole dim, of a document whose tokens and whose
+  // codes' errors have these lengths at most (TokenBlock).
+  double CodeBound(double longest, double error) const {
+    return error_lengths_ * longest + code_lengths_ * error;
+  }
+
   // The document's tokens as n rows of dim floats, n >= 1; in f32. `matches` is empty or takes
   // size().
   double Score(const float* document, size_t n, std::span<TokenMatch> matches = {}) const;
@@ -66,6 +72,10 @@ class MaxSimQuery {
   std::vector<int8_t> codes_;    // size() x 4 * groups of the prefix
   std::vector<int32_t> code_sums_;
   std::vector<float> scales_;
+  // Sums over the query's tokens, by their weights: lengths of what their codes lack, and of the
+  // codes.
+  double error_lengths_ = 0;
+  double code_lengths_ = 0;
 };
 
 }  // namespace nestor

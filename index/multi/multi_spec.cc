@@ -13,10 +13,16 @@ std::vector<uint32_t> ChoosePrefixes(const FdeSpec& spec) {
   const uint32_t group = spec.group_repetitions();
   const uint32_t groups = spec.repetitions / group;
   std::vector<uint32_t> prefixes;
-  for (const uint32_t part : {16, 8, 4, 2, 1}) {
-    const uint32_t prefix = (groups + part - 1) / part * group;
+  const auto add = [&](uint32_t prefix) {
     if (prefixes.empty() || prefix > prefixes.back()) prefixes.push_back(prefix);
+  };
+  if (spec.dims() / 2 > kMaxShellDims) {
+    for (uint32_t part = 1; part <= kMaxNesting; ++part) {
+      add((groups * part + kMaxNesting - 1) / kMaxNesting * group);
+    }
+    return prefixes;
   }
+  for (const uint32_t part : {16, 8, 4, 2, 1}) add((groups + part - 1) / part * group);
   return prefixes;
 }
 
@@ -51,6 +57,11 @@ absl::StatusOr<VectorSchema> FdeSchema(const FdeSpec& spec, std::span<const uint
     if (prefix % spec.group_repetitions() != 0) {
       return refuse("cut a sketch at ", prefix, ": it is of ", spec.group_repetitions(),
                     " repetitions");
+    }
+    const uint32_t dims = spec.dims_of(prefix) - spec.dims_of(previous);
+    if (dims > kMaxShellDims) {
+      return refuse("leave ", dims, " dims between ", previous, " and ", prefix, ", the limit is ",
+                    kMaxShellDims);
     }
     schema.nesting.push_back(spec.dims_of(prefix));
     previous = prefix;

@@ -26,8 +26,9 @@ struct MultiSpec {
 absl::Status ValidateMultiSpec(const MultiSpec& spec);
 
 // The schema of such FDEs. `prefixes`: repetitions after which a nesting dim ends, ascending, whole
-// groups, the last is all of them; empty: 1/16, 1/8, 1/4, 1/2 of them and all. The spec must be
-// valid. InvalidArgument: other prefixes, or more than kMaxNesting.
+// groups, the last is all of them; empty: 1/16, 1/8, 1/4, 1/2 of them and all, or 16 equal parts of
+// long FDEs. The spec must be valid. InvalidArgument: other prefixes, more than kMaxNesting, or
+// more than kMaxShellDims between two of them.
 absl::StatusOr<VectorSchema> FdeSchema(const FdeSpec& spec, std::span<const uint32_t> prefixes);
 
 }  // namespace nestor

@@ -33,17 +33,17 @@ constexpr int kRounds = 16;
 // as many, so below it is left to upkeep.
 constexpr double kRepairAt = 0.25;
 
-// `rows` ascend by row number.
-bool Contains(const RowSource& rows, uint64_t row) {
+// The slot that the row had, kNoSlot where it is none of them. `rows` ascend by row number.
+uint32_t OldSlot(const RowSource& rows, uint64_t row) {
   const auto all = std::views::iota(uint64_t{0}, rows.size());
   const auto it = std::ranges::lower_bound(all, row, {}, [&](uint64_t i) { return rows.row(i); });
-  return it != all.end() && rows.row(*it) == row;
+  return it != all.end() && rows.row(*it) == row ? rows.slot(*it) : kNoSlot;
 }
 
 class Build {
  public:
   explicit Build(const BuildTask& task)
-      : task_(task), vector_bytes_(task.schema.dim * DtypeBytes(task.schema.dtype)) {}
+      : task_(task), multi_(task.points->codec().multi() != nullptr) {}
 
   absl::Status Run();
 
@@ -59,7 +59,7 @@ class Build {
   void RemoveTraces();
 
   const BuildTask& task_;
-  const size_t vector_bytes_;
+  const bool multi_;
   Writer::BuildStart start_;
   std::shared_ptr<Generation> next_;
 };
@@ -68,7 +68,7 @@ absl::Status Build::BuildIndex() {
   const IvfIndex& old = *start_.generation->index;
   std::sort(start_.slots.begin(), start_.slots.end(),
             [&old](uint32_t a, uint32_t b) { return old.RowAt(a) < old.RowAt(b); });
-  const RowSource source(old, *task_.points, vector_bytes_, std::move(start_.slots));
+  const RowSource source(old, *task_.points, std::move(start_.slots));
   task_.snapshots->Unpin(start_.ticket);
   BuildOptions options;
   options.threads = task_.threads;
@@ -80,12 +80,15 @@ absl::Status Build::BuildIndex() {
   if (!index.ok()) return index.status();
   next_ = std::make_shared<Generation>(
       GenerationRecord{task_.generation, (*index)->spec(), source.size(), NowMicros()},
-      *std::move(index), task_.id_kind);
+      *std::move(index), task_.id_kind, multi_);
   const IvfIndex& built = *next_->index;
   next_->ids.Reserve(source.size());
+  if (multi_) next_->tokens->Grow(built.slot_limit());
   for (uint32_t slot = 0; slot < built.slot_limit(); ++slot) {
-    if (!Contains(source, built.RowAt(slot))) continue;
+    const uint32_t old_slot = OldSlot(source, built.RowAt(slot));
+    if (old_slot == kNoSlot) continue;
     next_->ids.Put(built.IdAt(slot), slot, built.BornAt(slot));
+    if (multi_) next_->tokens->Put(slot, start_.generation->tokens->At(old_slot));
   }
   if (next_->ids.size() != source.size()) {
     return absl::InternalError(
@@ -173,7 +176,7 @@ absl::Status Build::Add(const Writer::Change& added, Batch* batch) {
   const std::byte* vector = old.VectorAt(added.slot);
   std::vector<std::byte> fetched;
   if (vector == nullptr) {
-    fetched.resize(vector_bytes_);
+    fetched.resize(task_.points->codec().vector_bytes());
     if (absl::Status status = task_.points->Fetch({&row, 1}, fetched.data()); !status.ok()) {
       return status;
     }
@@ -181,9 +184,12 @@ absl::Status Build::Add(const Writer::Change& added, Batch* batch) {
   }
   const PointId id = old.IdAt(added.slot);
   const uint32_t list = next_->index->Assign(vector);
-  absl::StatusOr<uint32_t> slot = next_->index->Append(list, id, row, added.seq, vector);
-  if (!slot.ok()) return slot.status();
-  next_->ids.Put(id, *slot, added.seq);
+  const absl::Status appended =
+      next_
+          ->Append(list, id, row, added.seq, vector,
+                   multi_ ? start_.generation->tokens->At(added.slot) : nullptr)
+          .status();
+  if (!appended.ok()) return appended;
   batch->Put(Family::kPostings, PostingKey(task_.uid, task_.generation, list, row), "");
   return absl::OkStatus();
 }

@@ -26,7 +26,7 @@ struct BuildTask {
   uint32_t generation = 0;  // number of the new one, never tried before by this process
   Writer* writer = nullptr;
   Snapshots* snapshots = nullptr;
-  const StoredPoints* points = nullptr;
+  const StoredPoints* points = nullptr;  // also says whether they are token matrices
   int threads = 1;
   // False stops the build: Cancelled.
   std::function<bool(absl::string_view phase, double fraction)> progress;

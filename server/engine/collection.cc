@@ -25,8 +25,8 @@ Collection::Collection(CollectionContext* context, uint32_t uid, const Collectio
       created_micros_(record.created_micros),
       schema_(record.spec.schema),
       id_kind_(record.spec.id_kind),
-      vector_bytes_(schema_.dim * DtypeBytes(schema_.dtype)),
-      stored_(context->store, uid, vector_bytes_),
+      codec_(loaded.codec),
+      stored_(context->store, uid, codec_),
       snapshots_(loaded.generation, loaded.state.seq, loaded.generation->ids.size()),
       writer_(context->store, uid, &snapshots_, loaded.generation, loaded.state,
               context->on_unsynced, &context->writes),
@@ -82,8 +82,13 @@ IndexInfo Collection::Index() const {
   info.unbuilt = Unbuilt(*state.generation, state.points);
   info.memory = index.Memory();
   info.id_map_bytes = state.generation->ids.bytes();
-  if (info.spec.exact_vectors == ExactVectors::kStore) {
-    info.store_vector_bytes = state.points * vector_bytes_;
+  if (const MultiSpec* multi = codec_->multi(); multi != nullptr) {
+    const VectorSchema& token = multi->tokens.token;
+    const TokenRows& tokens = *state.generation->tokens;
+    info.token_bytes = tokens.bytes();
+    info.store_vector_bytes = tokens.tokens() * token.dim * DtypeBytes(token.dtype);
+  } else if (info.spec.exact_vectors == ExactVectors::kStore) {
+    info.store_vector_bytes = state.points * codec_->vector_bytes();
   }
   return info;
 }
@@ -118,6 +123,7 @@ absl::Status Collection::Update(const CollectionUpdate& update) {
   if (absl::Status status = AddFields(update.add_attributes, &next.attributes); !status.ok()) {
     return status;
   }
+  if (absl::Status status = NormalizeCollectionSpec(&next); !status.ok()) return status;
   if (absl::Status status = ValidateCollectionSpec(next); !status.ok()) return status;
   Batch batch(context_->store);
   batch.Put(Family::kMeta, CollectionKey(uid_), EncodeCollection({next, created_micros_}));

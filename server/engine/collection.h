@@ -22,6 +22,7 @@
 #include "server/engine/generation.h"
 #include "server/engine/loader.h"
 #include "server/engine/memory_limit.h"
+#include "server/engine/point_codec.h"
 #include "server/engine/scratch_pool.h"
 #include "server/engine/snapshots.h"
 #include "server/engine/stored_points.h"
@@ -82,6 +83,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status SearchMany(const SearchView& view, const SearchRequest& request, QueryFeed* feed,
                           SearchScratch* scratch) const;
 
+  absl::Status EncodeFde(std::span<const float> tokens, const FdeOptions& options,
+                         std::vector<float>* fde) const;
+
   // The builder's, one of these at a time. Phase and fraction of the work; false: stop, Cancelled.
   using Progress = std::function<bool(absl::string_view phase, double fraction)>;
   absl::Status Build(Progress progress);
@@ -106,10 +110,23 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void Reopen();
 
  private:
-  absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points, std::string* arena) const;
+  absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points,
+                                      std::vector<PointCodec::Space>* spaces) const;
   absl::Status CheckQuery(std::span<const float> vector) const;
-  absl::Status LoadQuery(const Generation& generation, uint64_t seq, const SearchRequest& request,
-                         std::vector<float>* space, SearchQuery* query) const;
+  // A query as the stages take it.
+  struct Prepared {
+    SearchQuery query;
+    std::vector<float> vector;  // that `query` borrows, where it is not the caller's
+    PreparedTokens tokens;      // of MULTI
+  };
+  absl::Status LoadQuery(const Generation& generation, const SearchRequest& request,
+                         Prepared* prepared) const;
+  absl::Status LoadPoint(const Generation& generation, const PointId& id, Prepared* prepared) const;
+  absl::Status LoadTokens(const TokenQuery& query, Prepared* prepared) const;
+  // What Resolve made of request.how. `matches`: of each hit, where the request asks for them.
+  absl::Status Run(const Generation& generation, const Prepared& prepared, const SearchHow& how,
+                   SearchScratch* scratch, SearchResult* result,
+                   std::vector<std::vector<TokenMatch>>* matches) const;
   // What runs: never UseDefaultPlan. InvalidArgument: the limit, or what `request.how` names.
   absl::StatusOr<SearchHow> Resolve(const Generation& generation,
                                     const SearchRequest& request) const;
@@ -141,7 +158,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   const int64_t created_micros_;
   const VectorSchema schema_;
   const IdKind id_kind_;
-  const size_t vector_bytes_;
+  const std::shared_ptr<const PointCodec> codec_;
   StoredPoints stored_;
   Snapshots snapshots_;
   Writer writer_;

@@ -67,7 +67,7 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
     if (!pinned.ok()) return pinned.status();
     absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
     const IvfIndex& index = *pinned->generation->index;
-    const RowSource rows(index, stored_, vector_bytes_, index.SlotsAt(pinned->seq));
+    const RowSource rows(index, stored_, index.SlotsAt(pinned->seq));
     CodeTraining training{.spec = spec, .threads = context_->build_threads};
     training.progress = [&](double fraction) {
       index.ReportCode(kTrained * fraction);
@@ -115,8 +115,9 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
 absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& code,
                                   const Progress& progress) {
   const IvfIndex& index = *pinned.generation->index;
-  const RowSource rows(index, stored_, vector_bytes_, index.SlotsAt(pinned.seq));
-  std::vector<std::byte> bytes(kChunkRows * vector_bytes_);
+  const RowSource rows(index, stored_, index.SlotsAt(pinned.seq));
+  const size_t vector_bytes = codec_->vector_bytes();
+  std::vector<std::byte> bytes(kChunkRows * vector_bytes);
   std::vector<float> values(schema_.dim), prepared;
   std::vector<uint8_t> one, codes(kChunkRows * code.spec().bytes);
   std::vector<float> half_squares(kChunkRows);
@@ -128,7 +129,7 @@ absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& c
     const uint64_t n = std::min<uint64_t>(kChunkRows, rows.size() - first);
     if (absl::Status s = rows.Read(first, n, bytes.data()); !s.ok()) return s;
     for (uint64_t i = 0; i < n; ++i) {
-      DecodeVector(schema_.dtype, bytes.data() + i * vector_bytes_, schema_.dim, values.data());
+      DecodeVector(schema_.dtype, bytes.data() + i * vector_bytes, schema_.dim, values.data());
       half_squares[i] =
           code.Encode(values.data(), index.ListAt(rows.slot(first + i)), &prepared, &one);
       std::copy(one.begin(), one.end(), codes.begin() + static_cast<ptrdiff_t>(i * one.size()));

@@ -16,6 +16,8 @@ namespace {
 
 // Points that one step of a listing reads.
 constexpr size_t kListPart = 256;
+// Of the FDEs of one batch, which are made before it is written.
+constexpr size_t kMaxFdeBytes = 256 << 20;
 
 absl::Status CheckBatchSize(absl::string_view what, size_t size) {
   if (size >= 1 && size <= kMaxBatchPoints) return absl::OkStatus();
@@ -36,11 +38,16 @@ size_t IdBytes(const PointId& id) {
 }  // namespace
 
 absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> points,
-                                                std::string* arena) const {
+                                                std::vector<PointCodec::Space>* spaces) const {
   const std::shared_ptr<const CollectionSpec> spec = this->spec();
   const std::shared_ptr<Generation> generation = snapshots_.Peek().generation;
-  arena->resize(points.size() * vector_bytes_);
-  std::vector<float> floats(schema_.dim);
+  if (codec_->multi() != nullptr && points.size() * codec_->vector_bytes() > kMaxFdeBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(points.size(), " points in one call, limit ",
+                     std::max<size_t>(1, kMaxFdeBytes / codec_->vector_bytes()), " of FDEs of ",
+                     schema_.dim, " dims"));
+  }
+  spaces->resize(points.size());
   absl::flat_hash_set<PointId> ids;
   LogEntry entry;
   entry.ops.reserve(points.size());
@@ -59,14 +66,15 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
         EncodeCheckedAttributes(spec->attributes, point.attributes);
     if (!attributes.ok()) return AtPoint(i, point.id, attributes.status());
     op.attributes = *std::move(attributes);
-    absl::StatusOr<absl::string_view> vector =
-        EncodeCheckedVector(schema_, point.vector, floats.data(),
-                            reinterpret_cast<std::byte*>(arena->data() + i * vector_bytes_));
-    if (!vector.ok()) return AtPoint(i, point.id, vector.status());
-    op.vector = *vector;
+    absl::StatusOr<EncodedPoint> encoded = codec_->Encode(point.vector, &(*spaces)[i]);
+    if (!encoded.ok()) return AtPoint(i, point.id, encoded.status());
+    op.stored = encoded->stored;
+    op.indexed = encoded->indexed;
+    op.tokens = std::move(encoded->tokens);
     op.generation = generation->number;
-    op.list = generation->index->Assign(reinterpret_cast<const std::byte*>(op.vector.data()));
-    entry.bytes += vector_bytes_ + op.attributes.size() + IdBytes(op.id) + 64;
+    op.list = generation->index->Assign(reinterpret_cast<const std::byte*>(op.indexed.data()));
+    entry.bytes += op.stored.size() + op.attributes.size() + IdBytes(op.id) + 64;
+    if (op.tokens != nullptr) entry.bytes += op.tokens->bytes() + schema_.dim;
     entry.ops.push_back(std::move(op));
   }
   return entry;
@@ -74,8 +82,8 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
 
 absl::StatusOr<UpsertResult> Collection::Upsert(std::span<const PointInput> points) {
   if (absl::Status status = CheckBatchSize("points", points.size()); !status.ok()) return status;
-  std::string arena;
-  absl::StatusOr<LogEntry> entry = MakeUpsert(points, &arena);
+  std::vector<PointCodec::Space> spaces;
+  absl::StatusOr<LogEntry> entry = MakeUpsert(points, &spaces);
   if (!entry.ok()) return entry.status();
   if (absl::Status status = context_->memory->Admit("the batch", entry->bytes); !status.ok()) {
     return status;
@@ -116,7 +124,9 @@ absl::Status Collection::ReadOutput(
   const bool in_memory = slots.empty() || index.VectorAt(slots[0]) != nullptr;
   if (!output.attributes && (!output.vector || in_memory)) {
     for (size_t i = 0; output.vector && i < slots.size(); ++i) {
-      set(i, std::string(reinterpret_cast<const char*>(index.VectorAt(slots[i])), vector_bytes_),
+      set(i,
+          std::string(reinterpret_cast<const char*>(index.VectorAt(slots[i])),
+                      codec_->vector_bytes()),
           {});
     }
     return absl::OkStatus();

@@ -4,9 +4,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/engine/collection.h"
+#include "server/engine/token_search.h"
 #include "server/engine/validate.h"
 
 namespace nestor {
+namespace {
+
+absl::StatusOr<SearchHow> ResolveExactTokens(const VectorSchema& token, uint32_t dim) {
+  if (dim == 0 || dim == token.dim) return ExactSearch{token.dim};
+  return absl::InvalidArgumentError(absl::StrCat(
+      "exact dim ", dim, ": token matrices are compared exactly in all ", token.dim, " dims"));
+}
+
+}  // namespace
 
 absl::StatusOr<SearchView> Collection::Pin(uint64_t min_seq, const Patience& patience) {
   absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(min_seq, patience);
@@ -23,33 +33,73 @@ absl::Status Collection::CheckQuery(std::span<const float> vector) const {
   return ValidateVector(schema_, vector.data(), "query");
 }
 
-// The query's vector: the caller's, or that of a point, decoded into `space`.
-absl::Status Collection::LoadQuery(const Generation& generation, uint64_t seq,
-                                   const SearchRequest& request, std::vector<float>* space,
-                                   SearchQuery* query) const {
-  if (const auto* vector = std::get_if<std::span<const float>>(&request.query)) {
-    query->vector = *vector;
-    return CheckQuery(*vector);
+absl::Status Collection::EncodeFde(std::span<const float> tokens, const FdeOptions& options,
+                                   std::vector<float>* fde) const {
+  if (codec_->multi() == nullptr) {
+    return absl::FailedPreconditionError("the collection is of vectors (kind SINGLE): no FDEs");
   }
-  const PointId& id = std::get<PointId>(request.query);
+  const absl::StatusOr<TokenSet> set = codec_->ReadTokens(tokens);
+  if (!set.ok()) return set.status();
+  const FdeSpec& spec = codec_->fde()->spec();
+  const uint32_t repetitions = options.repetitions == 0 ? spec.repetitions : options.repetitions;
+  fde->resize(spec.dims_of(std::min(repetitions, spec.repetitions)));
+  return codec_->fde()->Encode(set->values(), options, fde->data());
+}
+
+absl::Status Collection::LoadTokens(const TokenQuery& query, Prepared* prepared) const {
+  absl::StatusOr<PreparedTokens> tokens = codec_->Prepare(query);
+  if (!tokens.ok()) return tokens.status();
+  prepared->tokens = *std::move(tokens);
+  prepared->query.vector = prepared->tokens.fde;
+  return absl::OkStatus();
+}
+
+absl::Status Collection::LoadPoint(const Generation& generation, const PointId& id,
+                                   Prepared* prepared) const {
   if (absl::Status status = ValidateId(id_kind_, id); !status.ok()) return status;
-  const uint32_t slot = generation.ids.FindAt(id, seq, *generation.index);
+  SearchQuery& query = prepared->query;
+  const uint32_t slot = generation.ids.FindAt(id, query.snapshot, *generation.index);
   if (slot == kNoSlot) return absl::NotFoundError(absl::StrCat("no point with id ", FormatId(id)));
-  space->resize(schema_.dim);
+  query.skip_slot = slot;
+  const uint64_t row = generation.index->RowAt(slot);
+  if (codec_->multi() != nullptr) {
+    return stored_.Read({&row, 1}, nullptr, [&](size_t, const PointView& point) {
+      absl::StatusOr<PreparedTokens> tokens = codec_->PrepareStored(point.vector);
+      if (!tokens.ok()) return tokens.status();
+      prepared->tokens = *std::move(tokens);
+      query.vector = prepared->tokens.fde;
+      return absl::OkStatus();
+    });
+  }
+  prepared->vector.resize(schema_.dim);
   const std::byte* bytes = generation.index->VectorAt(slot);
   std::vector<std::byte> fetched;
   if (bytes == nullptr) {
-    fetched.resize(vector_bytes_);
-    const uint64_t row = generation.index->RowAt(slot);
+    fetched.resize(codec_->vector_bytes());
     if (absl::Status status = stored_.Fetch({&row, 1}, fetched.data()); !status.ok()) {
       return status;
     }
     bytes = fetched.data();
   }
-  DecodeVector(schema_.dtype, bytes, schema_.dim, space->data());
-  query->vector = *space;
-  query->skip_slot = slot;
+  DecodeVector(schema_.dtype, bytes, schema_.dim, prepared->vector.data());
+  query.vector = prepared->vector;
   return absl::OkStatus();
+}
+
+absl::Status Collection::LoadQuery(const Generation& generation, const SearchRequest& request,
+                                   Prepared* prepared) const {
+  if (const auto* id = std::get_if<PointId>(&request.query)) {
+    return LoadPoint(generation, *id, prepared);
+  }
+  const auto* tokens = std::get_if<TokenQuery>(&request.query);
+  if ((tokens != nullptr) != (codec_->multi() != nullptr)) {
+    return absl::InvalidArgumentError(
+        tokens != nullptr ? "a query of tokens, for a collection of vectors (kind SINGLE)"
+                          : "a query vector, for a collection of tokens (kind MULTI)");
+  }
+  if (tokens != nullptr) return LoadTokens(*tokens, prepared);
+  prepared->query.vector = std::get<std::span<const float>>(request.query);
+  return CheckQuery(prepared->query.vector);
 }
 
 absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
@@ -59,7 +109,9 @@ absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
         absl::StrCat("limit is ", request.limit, ", allowed are 1..", kMaxLimit));
   }
   const IvfIndex& index = *generation.index;
+  const MultiSpec* const multi = codec_->multi();
   if (const auto* exact = std::get_if<ExactSearch>(&request.how)) {
+    if (multi != nullptr) return ResolveExactTokens(multi->tokens.token, exact->dim);
     const uint32_t dim = exact->dim == 0 ? schema_.dim : exact->dim;
     if (NestingIndex(schema_, dim) < 0) {
       return absl::InvalidArgumentError(
@@ -68,10 +120,17 @@ absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
     return ExactSearch{dim};
   }
   const auto* given = std::get_if<Plan>(&request.how);
-  Plan plan = given != nullptr ? *given : DefaultPlan(schema_, index.Shape(), request.limit);
-  if (absl::Status status = ValidatePlan(plan, schema_, request.limit); !status.ok()) {
-    return status;
+  Plan plan;
+  if (given != nullptr) {
+    plan = *given;
+  } else if (multi != nullptr) {
+    plan = DefaultTokenPlan(schema_, multi->tokens.token, index.Shape(), request.limit);
+  } else {
+    plan = DefaultPlan(schema_, index.Shape(), request.limit);
   }
+  const absl::Status valid =
+      ValidatePlan(plan, schema_, request.limit, multi == nullptr ? nullptr : &multi->tokens.token);
+  if (!valid.ok()) return valid;
   plan.coarse.probes = std::min(plan.coarse.probes, index.model().lists);
   return plan;
 }
@@ -107,10 +166,9 @@ void Collection::Reply(const SearchView& view, const SearchRequest& request,
 absl::Status Collection::Search(const SearchView& view, const SearchRequest& request,
                                 SearchScratch* scratch, SearchReply* reply) const {
   const Generation& generation = *view.generation_;
-  SearchQuery query = QueryOf(view, request);
-  std::vector<float> space;
-  if (absl::Status status = LoadQuery(generation, view.seq_, request, &space, &query);
-      !status.ok()) {
+  Prepared prepared;
+  prepared.query = QueryOf(view, request);
+  if (absl::Status status = LoadQuery(generation, request, &prepared); !status.ok()) {
     return status;
   }
   absl::StatusOr<SearchHow> how = Resolve(generation, request);
@@ -122,15 +180,15 @@ absl::Status Collection::Search(const SearchView& view, const SearchRequest& req
     scratch = borrowed.get();
   }
   SearchResult result;
-  const auto* exact = std::get_if<ExactSearch>(&*how);
-  absl::Status status =
-      exact != nullptr ? generation.index->SearchExact(query, exact->dim, scratch, &result)
-                       : generation.index->Search(query, std::get<Plan>(*how), scratch, &result);
+  std::vector<std::vector<TokenMatch>> matches;
+  const absl::Status status =
+      Run(generation, prepared, *how, scratch, &result, request.matches ? &matches : nullptr);
   if (borrowed != nullptr) context_->scratches.Return(std::move(borrowed));
   if (!status.ok()) return status;
 
   Reply(view, request, result, reply);
   reply->how = *std::move(how);
+  for (size_t i = 0; i < matches.size(); ++i) reply->hits[i].matches = std::move(matches[i]);
   if (!request.output.attributes && !request.output.vector) return absl::OkStatus();
   std::vector<uint32_t> slots;
   slots.reserve(result.hits.size());
@@ -140,6 +198,20 @@ absl::Status Collection::Search(const SearchView& view, const SearchRequest& req
                       reply->hits[i].vector = std::move(vector);
                       reply->hits[i].attributes = std::move(attributes);
                     });
+}
+
+absl::Status Collection::Run(const Generation& generation, const Prepared& prepared,
+                             const SearchHow& how, SearchScratch* scratch, SearchResult* result,
+                             std::vector<std::vector<TokenMatch>>* matches) const {
+  const IvfIndex& index = *generation.index;
+  const auto* exact = std::get_if<ExactSearch>(&how);
+  if (codec_->multi() != nullptr) {
+    TokenSearch search(generation, stored_, prepared.tokens, prepared.query);
+    return exact != nullptr ? search.Exact(result, matches)
+                            : search.Search(std::get<Plan>(how), scratch, result, matches);
+  }
+  if (exact != nullptr) return index.SearchExact(prepared.query, exact->dim, scratch, result);
+  return index.Search(prepared.query, std::get<Plan>(how), scratch, result);
 }
 
 absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest& request,
@@ -178,19 +250,26 @@ absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest&
   searches.like = QueryOf(view, request);
   searches.reply.how = *how;
 
-  const auto* exact = std::get_if<ExactSearch>(&*how);
-  if (exact == nullptr) {
+  if (codec_->multi() == nullptr && std::holds_alternative<Plan>(*how)) {
     return generation.index->SearchMany(std::get<Plan>(*how), &searches, scratch);
   }
+  // One after the other.
   SearchResult result;
-  while (true) {
-    SearchQuery query;
-    const absl::StatusOr<bool> next = searches.Next(0, &query);
-    if (!next.ok() || !*next) return next.status();
-    absl::Status status = generation.index->SearchExact(query, exact->dim, scratch, &result);
+  while (const std::optional<std::span<const float>> next = feed->Next(0)) {
+    Prepared prepared;
+    prepared.query = searches.like;
+    SearchRequest one;
+    if (codec_->multi() != nullptr) {
+      one.query = TokenQuery{.tokens = *next};
+    } else {
+      one.query = *next;
+    }
+    absl::Status status = LoadQuery(generation, one, &prepared);
+    if (status.ok()) status = Run(generation, prepared, *how, scratch, &result, nullptr);
     if (!status.ok()) return status;
     searches.Take(0, result);
   }
+  return absl::OkStatus();
 }
 
 // --- SearchView ---

@@ -88,6 +88,15 @@ absl::StatusOr<uint64_t> Engine::Count(absl::string_view name) const {
   return (*collection)->points();
 }
 
+absl::Status Engine::EncodeFde(absl::string_view name, std::span<const float> tokens,
+                               const FdeOptions& options, std::vector<float>* fde,
+                               VectorSchema* schema) const {
+  absl::StatusOr<std::shared_ptr<Collection>> collection = rep_->Find(name);
+  if (!collection.ok()) return collection.status();
+  *schema = (*collection)->schema();
+  return (*collection)->EncodeFde(tokens, options, fde);
+}
+
 absl::StatusOr<SearchView> Engine::Pin(absl::string_view name, uint64_t min_seq,
                                        const Patience& patience) const {
   absl::StatusOr<std::shared_ptr<Collection>> collection = rep_->Find(name);

@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "index/ivf_index.h"
+#include "index/multi/fde_model.h"
 #include "server/engine/types.h"
 
 namespace rocksdb {
@@ -157,6 +158,12 @@ class Engine {
                                 const PointOutput& output) const;
   absl::StatusOr<ListResult> List(absl::string_view collection, const ListRequest& request) const;
   absl::StatusOr<uint64_t> Count(absl::string_view collection) const;
+  // The FDE of a token matrix, n x the tokens' dim floats, as the collection would index or search
+  // it (under COSINE each token is of unit length), and the schema of FDEs. FailedPrecondition: a
+  // collection of vectors.
+  absl::Status EncodeFde(absl::string_view collection, std::span<const float> tokens,
+                         const FdeOptions& options, std::vector<float>* fde,
+                         VectorSchema* schema) const;
 
   // --- Search ---
   // A snapshot at or after `min_seq`; waits for it until the deadline.

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
+#include "index/multi/stored_fde.h"
 #include "server/engine/clock.h"
 #include "server/engine/loader.h"
 #include "server/engine/validate.h"
@@ -177,8 +178,14 @@ std::vector<std::shared_ptr<Collection>> Engine::Rep::All() const {
 absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const CollectionSpec& given) {
   CollectionRecord record{given, NowMicros()};
   CollectionSpec& spec = record.spec;
-  if (absl::Status status = NormalizeFields(&spec.attributes); !status.ok()) return status;
+  if (absl::Status status = NormalizeCollectionSpec(&spec); !status.ok()) return status;
   if (absl::Status status = ValidateCollectionSpec(spec); !status.ok()) return status;
+  std::shared_ptr<const FdeModel> fde;
+  if (spec.multi.has_value()) {
+    absl::StatusOr<std::shared_ptr<const FdeModel>> drawn = FdeModel::Draw(spec.multi->fde);
+    if (!drawn.ok()) return drawn.status();
+    fde = *std::move(drawn);
+  }
   MutexLock change(&change_mutex_);
   {
     MutexLock lock(&mutex_);
@@ -190,11 +197,13 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const Collection
   const uint32_t uid = next_uid_;
   if (uid == kNoUid) return absl::ResourceExhaustedError("no collection uid is left");
   LoadedCollection empty;
+  empty.codec = std::make_shared<const PointCodec>(spec, fde);
   empty.generation = NewGeneration(spec);
   Batch batch(store_.get());
   batch.Put(Family::kMeta, NextUidKey(), EncodeNextUid(uid + 1));
   batch.Put(Family::kMeta, CollectionKey(uid), EncodeCollection(record));
   batch.Put(Family::kMeta, StateKey(uid), EncodeState(empty.state));
+  if (fde != nullptr) batch.Put(Family::kMeta, FdeKey(uid), SerializeFde(*fde));
   // Not used again even where this fails: a failed sync may still reach the disk.
   next_uid_ = uid + 1;
   Pass(CrashPoint::kCreateBegun);

@@ -12,6 +12,7 @@
 #include "index/base/crash_point.h"
 #include "index/base/mutex.h"
 #include "index/model.h"
+#include "index/multi/stored_fde.h"
 #include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
 #include "server/engine/stored_points.h"
@@ -52,6 +53,7 @@ class Loader {
 
  private:
   absl::Status ReadState();
+  absl::Status ReadCodec();
   absl::Status ReadGeneration();
   absl::Status ReadRows();
   absl::Status ReadPostings();
@@ -68,7 +70,7 @@ class Loader {
     uint64_t row;
     uint64_t born;
     PointId id;
-    std::string vector;
+    std::string stored;
   };
 
   Store* const store_;
@@ -99,6 +101,24 @@ absl::Status Loader::ReadState() {
   absl::StatusOr<StateRecord> state = ParseState(**value);
   if (!state.ok()) return state.status();
   loaded_.state = *state;
+  return absl::OkStatus();
+}
+
+absl::Status Loader::ReadCodec() {
+  std::shared_ptr<const FdeModel> fde;
+  if (spec_.multi.has_value()) {
+    const absl::StatusOr<std::optional<std::string>> value =
+        store_->Get(Family::kMeta, FdeKey(uid_));
+    if (!value.ok()) return value.status();
+    if (!value->has_value()) return absl::DataLossError("the FDE model is missing");
+    absl::StatusOr<std::shared_ptr<const FdeModel>> parsed = ParseFde(**value);
+    if (!parsed.ok()) return parsed.status();
+    fde = *std::move(parsed);
+    if (fde->spec() != spec_.multi->fde) {
+      return absl::DataLossError("the FDE model is of another shape than its collection");
+    }
+  }
+  loaded_.codec = std::make_shared<const PointCodec>(spec_, std::move(fde));
   return absl::OkStatus();
 }
 
@@ -138,7 +158,7 @@ absl::Status Loader::ReadGeneration() {
       std::make_shared<Generation>(record_,
                                    IvfIndex::Create(spec_.schema, record_.spec, spec_.id_kind,
                                                     std::move(model_), std::move(codes)),
-                                   spec_.id_kind);
+                                   spec_.id_kind, spec_.multi.has_value());
   index_ = loaded_.generation->index.get();
   ids_ = &loaded_.generation->ids;
   return absl::OkStatus();
@@ -164,7 +184,7 @@ absl::Status Loader::LinkGraph() {
     loaded_.inserted_nodes = rows_.size();
     return index_->LinkGraph(threads_, [this](double) { return go_on_(); });
   }
-  const StoredPoints points(store_, uid_, spec_.schema.dim * DtypeBytes(spec_.schema.dtype));
+  const StoredPoints points(store_, uid_, loaded_.codec);
   const absl::StatusOr<uint64_t> inserted = index_->AdoptGraph(&points);
   if (!inserted.ok()) return inserted.status();
   loaded_.inserted_nodes = *inserted;
@@ -228,6 +248,8 @@ absl::Status Loader::ReadPostings() {
   slots_.reserve(rows_.size());
   for (uint32_t list : lists_) slots_.push_back(list == kNoList ? kNoSlot : next[list]++);
   ids_->Reserve(rows_.size());
+  TokenRows* const tokens = loaded_.generation->tokens.get();
+  if (tokens != nullptr) tokens->Grow(index_->slot_limit());
   return absl::OkStatus();
 }
 
@@ -286,11 +308,9 @@ absl::Status Loader::LoadPoint(size_t i, absl::string_view value) {
   if (is_num != (spec_.id_kind == IdKind::kNum)) {
     return absl::DataLossError("the id has another kind than the collection's ids");
   }
-  const size_t vector_bytes = spec_.schema.dim * DtypeBytes(spec_.schema.dtype);
-  if (point->vector.size() != vector_bytes) {
-    return absl::DataLossError(
-        absl::StrCat("the vector has ", point->vector.size(), " bytes, expected ", vector_bytes));
-  }
+  PointCodec::Space space;
+  absl::StatusOr<EncodedPoint> encoded = loaded_.codec->Decode(point->vector, &space);
+  if (!encoded.ok()) return encoded.status();
   if (point->seq > loaded_.state.seq) {
     return absl::DataLossError(
         absl::StrCat("sequence ", point->seq, " lies above the last, ", loaded_.state.seq));
@@ -300,7 +320,9 @@ absl::Status Loader::LoadPoint(size_t i, absl::string_view value) {
     unlisted_.push_back({rows_[i], point->seq, point->id, std::string(point->vector)});
     return absl::OkStatus();
   }
-  index_->Fill(slots_[i], point->id, rows_[i], point->seq, Bytes(point->vector));
+  index_->Fill(slots_[i], point->id, rows_[i], point->seq, Bytes(encoded->indexed));
+  TokenRows* const tokens = loaded_.generation->tokens.get();
+  if (tokens != nullptr) tokens->Put(slots_[i], std::move(encoded->tokens));
   if (!ids_->Put(point->id, slots_[i], point->seq)) {
     return absl::DataLossError("its id has another live row");
   }
@@ -311,12 +333,16 @@ absl::Status Loader::Mend() {
   MutexLock lock(&mutex_);
   std::sort(unlisted_.begin(), unlisted_.end(),
             [](const Unlisted& a, const Unlisted& b) { return a.row < b.row; });
+  PointCodec::Space space;
   for (const Unlisted& row : unlisted_) {
-    const uint32_t list = index_->Assign(Bytes(row.vector));
-    absl::StatusOr<uint32_t> slot =
-        index_->Append(list, row.id, row.row, row.born, Bytes(row.vector));
-    if (!slot.ok()) return slot.status();
-    ids_->Put(row.id, *slot, row.born);
+    absl::StatusOr<EncodedPoint> point = loaded_.codec->Decode(row.stored, &space);
+    if (!point.ok()) return point.status();
+    const uint32_t list = index_->Assign(Bytes(point->indexed));
+    const absl::Status appended = loaded_.generation
+                                      ->Append(list, row.id, row.row, row.born,
+                                               Bytes(point->indexed), std::move(point->tokens))
+                                      .status();
+    if (!appended.ok()) return appended;
     cleanup_.Put(Family::kPostings, PostingKey(uid_, record_.generation, list, row.row), "");
   }
   loaded_.mended_postings = unlisted_.size();
@@ -339,6 +365,7 @@ absl::Status Loader::RemoveOtherGenerations(Family family) {
 
 absl::StatusOr<LoadedCollection> Loader::Load() {
   if (absl::Status status = ReadState(); !status.ok()) return status;
+  if (absl::Status status = ReadCodec(); !status.ok()) return status;
   if (absl::Status status = ReadGeneration(); !status.ok()) return status;
   if (absl::Status status = ReadGraph(); !status.ok()) return status;
   if (absl::Status status = ReadRows(); !status.ok()) return status;
@@ -367,7 +394,7 @@ std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec) {
   return std::make_shared<Generation>(
       GenerationRecord(),
       IvfIndex::Create(spec.schema, SpecBeforeBuild(spec), spec.id_kind, Model::Untrained()),
-      spec.id_kind);
+      spec.id_kind, spec.multi.has_value());
 }
 
 absl::StatusOr<LoadedCollection> LoadCollection(Store* store, uint32_t uid,

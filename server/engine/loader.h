@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/engine/generation.h"
+#include "server/engine/point_codec.h"
 #include "server/storage/collection_spec.h"
 #include "server/storage/records.h"
 #include "server/storage/store.h"
@@ -21,6 +22,7 @@
 namespace nestor {
 
 struct LoadedCollection {
+  std::shared_ptr<const PointCodec> codec;
   std::shared_ptr<Generation> generation;
   StateRecord state;
   uint64_t orphan_rows = 0;      // removed

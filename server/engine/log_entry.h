@@ -1,14 +1,17 @@
 // What one write asks for: the unit of the log, and all that Apply knows of it. Its values are
 // fixed before it is logged (vectors encoded, attributes checked), so that applying it needs no
-// clock, no randomness and no schema, and a replicated log can carry the same entries.
+// clock, no randomness and no schema, and a replicated log can carry the same entries: what is not
+// stored of them follows from what is.
 #ifndef NESTOR_SERVER_ENGINE_LOG_ENTRY_H_
 #define NESTOR_SERVER_ENGINE_LOG_ENTRY_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "index/multi/token_block.h"
 #include "index/point_id.h"
 
 namespace nestor {
@@ -17,10 +20,14 @@ struct LogOp {
   enum class Kind : uint8_t { kUpsert, kDelete };
   Kind kind = Kind::kUpsert;
   PointId id;
-  absl::string_view vector;  // of an upsert, as stored; borrowed until the write is acknowledged
-  std::string attributes;    // encoded
+  // Of an upsert, borrowed until the write is acknowledged: the vector, or tokens, as stored; the
+  // vector that the index takes; the tokens' codes.
+  absl::string_view stored;
+  absl::string_view indexed;
+  std::shared_ptr<const TokenBlock> tokens;
+  std::string attributes;  // encoded
 
-  // Hint, no part of the entry's meaning: the list that `vector` belongs to in `generation`, found
+  // Hint, no part of the entry's meaning: the list that `indexed` belongs to in `generation`, found
   // by the caller's thread so that the writer need not.
   uint32_t generation = 0;
   uint32_t list = 0;

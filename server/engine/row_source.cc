@@ -5,9 +5,11 @@
 
 namespace nestor {
 
-RowSource::RowSource(const IvfIndex& index, const StoredPoints& points, size_t vector_bytes,
-                     std::vector<uint32_t> slots)
-    : index_(index), points_(points), vector_bytes_(vector_bytes), slots_(std::move(slots)) {
+RowSource::RowSource(const IvfIndex& index, const StoredPoints& points, std::vector<uint32_t> slots)
+    : index_(index),
+      points_(points),
+      vector_bytes_(points.codec().vector_bytes()),
+      slots_(std::move(slots)) {
   born_.reserve(slots_.size());
   for (const uint32_t slot : slots_) born_.push_back(index_.BornAt(slot));
 }

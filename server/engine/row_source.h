@@ -18,8 +18,7 @@ class RowSource : public BuildSource {
  public:
   // To be made while a snapshot is pinned that shows the rows; then it suffices that the slots, and
   // the rows in the store, stay theirs.
-  RowSource(const IvfIndex& index, const StoredPoints& points, size_t vector_bytes,
-            std::vector<uint32_t> slots);
+  RowSource(const IvfIndex& index, const StoredPoints& points, std::vector<uint32_t> slots);
 
   uint64_t size() const override { return slots_.size(); }
   Row At(uint64_t i) const override {

@@ -12,8 +12,15 @@
 namespace nestor {
 
 absl::Status StoredPoints::Fetch(std::span<const uint64_t> rows, std::byte* out) const {
-  return Read(rows, nullptr, [&](size_t i, const PointView& point) {
-    std::memcpy(out + i * vector_bytes_, point.vector.data(), vector_bytes_);
+  const size_t bytes = codec_->vector_bytes();
+  PointCodec::Space space;
+  return Read(rows, nullptr, [&](size_t i, const PointView& view) {
+    const absl::StatusOr<EncodedPoint> point = codec_->Decode(view.vector, &space);
+    if (!point.ok()) {
+      return absl::Status(point.status().code(),
+                          absl::StrCat("row ", rows[i], ": ", point.status().message()));
+    }
+    std::memcpy(out + i * bytes, point->indexed.data(), bytes);
     return absl::OkStatus();
   });
 }
@@ -39,11 +46,6 @@ absl::Status StoredPoints::Read(
         absl::StatusOr<PointView> point = ParsePoint(*value);
         if (!point.ok()) {
           return absl::DataLossError(absl::StrCat("row ", row, ": ", point.status().message()));
-        }
-        if (point->vector.size() != vector_bytes_) {
-          return absl::DataLossError(absl::StrCat("row ", row, " has a vector of ",
-                                                  point->vector.size(), " bytes, expected ",
-                                                  vector_bytes_));
         }
         return visit(order[i], *point);
       });

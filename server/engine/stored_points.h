@@ -5,11 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "index/vector_source.h"
+#include "server/engine/point_codec.h"
 #include "server/storage/records.h"
 #include "server/storage/store.h"
 
@@ -17,9 +20,12 @@ namespace nestor {
 
 class StoredPoints : public VectorSource {
  public:
-  StoredPoints(Store* store, uint32_t uid, size_t vector_bytes)
-      : store_(store), uid_(uid), vector_bytes_(vector_bytes) {}
+  StoredPoints(Store* store, uint32_t uid, std::shared_ptr<const PointCodec> codec)
+      : store_(store), uid_(uid), codec_(std::move(codec)) {}
 
+  const PointCodec& codec() const { return *codec_; }
+
+  // Of MULTI: the FDEs.
   absl::Status Fetch(std::span<const uint64_t> rows, std::byte* out) const override;
 
   // visit(i, point) for every rows[i], in ascending order of the rows; `point` is valid during the
@@ -30,7 +36,7 @@ class StoredPoints : public VectorSource {
  private:
   Store* const store_;
   const uint32_t uid_;
-  const size_t vector_bytes_;
+  const std::shared_ptr<const PointCodec> codec_;
 };
 
 }  // namespace nestor

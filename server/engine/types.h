@@ -198,7 +198,7 @@ struct IndexInfo {
   };
   std::vector<BuildingCode> building_codes;
   uint64_t id_map_bytes = 0;        // id -> slot, beside the index
-  uint64_t token_bytes = 0;         // of MULTI: the tokens' int8 codes
+  uint64_t token_bytes = 0;         // of MULTI: the tokens' int8 codes, dead rows' too
   uint64_t store_vector_bytes = 0;  // exact vectors of live rows that are not in memory
   std::string build_operation;      // pending or running build, or empty
 };

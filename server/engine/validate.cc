@@ -50,6 +50,22 @@ absl::Status ValidateField(const AttributeField& field) {
   return absl::OkStatus();
 }
 
+// The schema must be that of the FDEs, which FdeSchema makes of some prefixes.
+absl::Status ValidateMulti(const CollectionSpec& spec) {
+  const FdeSpec& fde = spec.multi->fde;
+  if (absl::Status status = ValidateMultiSpec(*spec.multi); !status.ok()) return status;
+  if (absl::Status status = ValidateSchema(spec.schema, kMaxFdeDims); !status.ok()) return status;
+  std::vector<uint32_t> prefixes;
+  for (const uint32_t dims : spec.schema.nesting) {
+    prefixes.push_back(dims / fde.group_dims() * fde.group_repetitions());
+  }
+  const absl::StatusOr<VectorSchema> expected = FdeSchema(fde, prefixes);
+  if (!expected.ok()) return expected.status();
+  if (*expected == spec.schema) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the schema is not that of FDEs of ", fde.repetitions, " repetitions"));
+}
+
 absl::Status WrongDim(size_t values, uint32_t dim) {
   return absl::InvalidArgumentError(
       absl::StrCat("vector has ", values, " values, the collection's dim is ", dim));
@@ -105,9 +121,18 @@ absl::Status AddFields(const std::vector<AttributeField>& added,
   return absl::OkStatus();
 }
 
+absl::Status NormalizeCollectionSpec(CollectionSpec* spec) {
+  if (spec->multi.has_value()) spec->index.exact_vectors = ExactVectors::kStore;
+  return NormalizeFields(&spec->attributes);
+}
+
 absl::Status ValidateCollectionSpec(const CollectionSpec& spec) {
   if (absl::Status status = ValidateName("collection", spec.name); !status.ok()) return status;
-  if (absl::Status status = ValidateSchema(spec.schema); !status.ok()) return status;
+  if (spec.multi.has_value()) {
+    if (absl::Status status = ValidateMulti(spec); !status.ok()) return status;
+  } else if (absl::Status status = ValidateSchema(spec.schema); !status.ok()) {
+    return status;
+  }
   if (absl::Status status = ValidateSpec(spec.index, spec.schema); !status.ok()) return status;
   if (spec.id_kind != IdKind::kNum && spec.id_kind != IdKind::kStr) {
     return absl::InvalidArgumentError("id kind is neither num nor str");
@@ -183,6 +208,8 @@ absl::StatusOr<absl::string_view> EncodeCheckedVector(const VectorSchema& schema
   if (const auto* given = std::get_if<std::span<const float>>(&input)) {
     if (given->size() != schema.dim) return WrongDim(given->size(), schema.dim);
     values = given->data();
+  } else if (std::holds_alternative<PackedTokens>(input)) {
+    return absl::InvalidArgumentError("tokens, for a collection of vectors (kind SINGLE)");
   } else {
     const PackedVector& packed = std::get<PackedVector>(input);
     const size_t value_bytes = DtypeBytes(packed.dtype);

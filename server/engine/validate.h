@@ -23,6 +23,8 @@ absl::Status NormalizeFields(std::vector<AttributeField>* fields);
 absl::Status AddFields(const std::vector<AttributeField>& added,
                        std::vector<AttributeField>* fields);
 
+// Sorts the attributes by name; the index of token matrices reads what is exact from the store.
+absl::Status NormalizeCollectionSpec(CollectionSpec* spec);
 absl::Status ValidateCollectionSpec(const CollectionSpec& spec);
 
 // The kind of the collection; strings of 1..256 bytes.

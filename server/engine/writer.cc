@@ -152,9 +152,9 @@ void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* ove
   }
   if (upsert) {
     effect.row = next_row_++;
-    effect.list = op.generation == generation_->number ? op.list : index.Assign(Bytes(op.vector));
+    effect.list = op.generation == generation_->number ? op.list : index.Assign(Bytes(op.indexed));
     staged->batch.Put(Family::kPoints, PointKey(uid_, effect.row),
-                      EncodePointHeader(seq, op.id, op.attributes, op.vector.size()), op.vector);
+                      EncodePointHeader(seq, op.id, op.attributes, op.stored.size()), op.stored);
     staged->batch.Put(Family::kIds, IdKey(uid_, op.id), EncodeRow(effect.row));
     if (generation_->number > 0) {
       staged->batch.Put(Family::kPostings,
@@ -233,14 +233,13 @@ absl::Status Writer::Append(Staged* staged, bool sync) {
 }
 
 absl::Status Writer::Apply(Staged* staged) {
-  IvfIndex& index = *generation_->index;
   for (Effect& effect : staged->effects) {
     const LogOp& op = *effect.op;
     const uint32_t old_slot =
         effect.old_effect >= 0 ? staged->effects[effect.old_effect].slot : effect.old_slot;
     if (op.kind == LogOp::Kind::kUpsert) {
-      absl::StatusOr<uint32_t> slot =
-          index.Append(effect.list, op.id, effect.row, effect.seq, Bytes(op.vector));
+      absl::StatusOr<uint32_t> slot = generation_->Append(effect.list, op.id, effect.row,
+                                                          effect.seq, Bytes(op.indexed), op.tokens);
       if (!slot.ok()) {
         // It is in the log, so memory is behind the store: only a restart can bring them together.
         closed_ = absl::Status(
@@ -250,7 +249,6 @@ absl::Status Writer::Apply(Staged* staged) {
         return closed_;
       }
       effect.slot = *slot;
-      generation_->ids.Put(op.id, effect.slot, effect.seq);
     } else {
       generation_->ids.Erase(op.id, effect.seq);
     }

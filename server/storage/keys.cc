@@ -71,6 +71,7 @@ std::string OperationsEnd() { return MetaKey(0, MetaKind::kCollection); }
 std::string CollectionKey(uint32_t uid) { return MetaKey(uid, MetaKind::kCollection); }
 std::string StateKey(uint32_t uid) { return MetaKey(uid, MetaKind::kState); }
 std::string GenerationKey(uint32_t uid) { return MetaKey(uid, MetaKind::kGeneration); }
+std::string FdeKey(uint32_t uid) { return MetaKey(uid, MetaKind::kFde); }
 
 std::string IdKey(uint32_t uid, const PointId& id) {
   std::string key;
@@ -145,7 +146,7 @@ absl::StatusOr<MetaKeyParts> ParseMetaKey(absl::string_view key) {
   parts.uid = Get<uint32_t>(key, 0);
   const uint8_t kind = Get<uint8_t>(key, 4);
   if (kind < static_cast<uint8_t>(MetaKind::kFormat) ||
-      kind > static_cast<uint8_t>(MetaKind::kGeneration)) {
+      kind > static_cast<uint8_t>(MetaKind::kFde)) {
     return absl::DataLossError(
         absl::StrCat("meta key 0x", absl::BytesToHexString(key), " has unknown kind ", kind));
   }

@@ -9,6 +9,7 @@
 //              uid, kCollection                                   collection
 //              uid, kState                                        state: last sequence, next row
 //              uid, kGeneration                                   generation: which one is current
+//              uid, kFde                                          index/multi/stored_fde.h
 //   ids        uid, id (u64, or the bytes of the string)          row
 //   points     uid, row u64                                       point
 //   postings   uid, generation u32, list u32, row u64             empty
@@ -47,6 +48,7 @@ enum class MetaKind : uint8_t {
   kCollection = 4,
   kState = 5,
   kGeneration = 6,
+  kFde = 7,  // of token matrices; from format 6 on
 };
 
 std::string FormatKey();
@@ -57,6 +59,7 @@ std::string OperationsEnd();
 std::string CollectionKey(uint32_t uid);
 std::string StateKey(uint32_t uid);
 std::string GenerationKey(uint32_t uid);
+std::string FdeKey(uint32_t uid);
 std::string IdKey(uint32_t uid, const PointId& id);
 std::string PointKey(uint32_t uid, uint64_t row);
 std::string PostingKey(uint32_t uid, uint32_t generation, uint32_t list, uint64_t row);

@@ -95,6 +95,56 @@ IndexSpec GetSpec(Decoder* in) {
   return spec;
 }
 
+// What a collection may have beside the rest, one bit each, from format 6 on.
+constexpr uint8_t kWithTokens = 1;
+
+// dim, nesting, metric, dtype of a token, max_tokens; repetitions, k_sim, projection, d_proj,
+// fill_empty, sketch_repetitions, sketch_dim, seed of their FDE.
+void PutMulti(Encoder* out, const MultiSpec& multi) {
+  const TokenSchema& tokens = multi.tokens;
+  out->Varint(tokens.token.dim);
+  PutDims(out, tokens.token.nesting);
+  out->Byte(static_cast<uint8_t>(tokens.token.metric));
+  out->Byte(static_cast<uint8_t>(tokens.token.dtype));
+  out->Varint(tokens.max_tokens);
+  const FdeSpec& fde = multi.fde;
+  out->Varint(fde.repetitions);
+  out->Varint(fde.k_sim);
+  out->Byte(static_cast<uint8_t>(fde.projection));
+  out->Varint(fde.d_proj);
+  out->Byte(fde.fill_empty ? 1 : 0);
+  out->Varint(fde.sketch_repetitions);
+  out->Varint(fde.sketch_dim);
+  out->Varint(fde.seed);
+}
+
+bool GetBool(Decoder* in, absl::string_view field) {
+  const uint8_t byte = in->Byte();
+  if (byte > 1) in->Fail(absl::StrCat("has ", field, " ", byte));
+  return byte == 1;
+}
+
+MultiSpec GetMulti(Decoder* in) {
+  MultiSpec multi;
+  TokenSchema& tokens = multi.tokens;
+  tokens.token.dim = in->Varint32("token dim");
+  tokens.token.nesting = GetDims(in, "token nesting");
+  tokens.token.metric = in->Enum(Metric::kL2, "token metric");
+  tokens.token.dtype = in->Enum(Dtype::kI8, "token dtype");
+  tokens.max_tokens = in->Varint32("max_tokens");
+  FdeSpec& fde = multi.fde;
+  fde.dim = tokens.token.dim;
+  fde.repetitions = in->Varint32("repetitions");
+  fde.k_sim = in->Varint32("k_sim");
+  fde.projection = in->Enum(FdeProjection::kCountSketch, "projection");
+  fde.d_proj = in->Varint32("d_proj");
+  fde.fill_empty = GetBool(in, "fill_empty");
+  fde.sketch_repetitions = in->Varint32("sketch_repetitions");
+  fde.sketch_dim = in->Varint32("sketch_dim");
+  fde.seed = in->Varint();
+  return multi;
+}
+
 // type, value.
 void PutValue(Encoder* out, const AttributeValue& value) {
   out->Byte(static_cast<uint8_t>(TypeOf(value)));
@@ -126,11 +176,8 @@ AttributeValue GetValue(Decoder* in) {
       return in->Signed();
     case AttributeType::kDouble:
       return in->Double();
-    case AttributeType::kBool: {
-      const uint8_t byte = in->Byte();
-      if (byte > 1) in->Fail(absl::StrCat("has bool ", byte));
-      return byte == 1;
-    }
+    case AttributeType::kBool:
+      return GetBool(in, "bool");
     case AttributeType::kStringList: {
       std::vector<std::string> list(in->Count("list items"));
       for (std::string& item : list) item = std::string(in->String("list item"));
@@ -178,7 +225,7 @@ absl::StatusOr<uint32_t> ParseNextUid(absl::string_view bytes) {
 }
 
 // tag, name, dim, nesting, metric, dtype, id kind, durability, spec, attributes {name, type},
-// created.
+// created; flags and what they stand for, where there are any.
 std::string EncodeCollection(const CollectionRecord& collection) {
   const CollectionSpec& spec = collection.spec;
   Encoder out;
@@ -197,6 +244,10 @@ std::string EncodeCollection(const CollectionRecord& collection) {
     out.Byte(static_cast<uint8_t>(field.type));
   }
   out.Signed(collection.created_micros);
+  if (spec.multi.has_value()) {
+    out.Byte(kWithTokens);
+    PutMulti(&out, *spec.multi);
+  }
   return out.Take();
 }
 
@@ -219,6 +270,11 @@ absl::StatusOr<CollectionRecord> ParseCollection(absl::string_view bytes) {
     field.type = in.Enum(AttributeType::kTimestamp, "attribute type");
   }
   collection.created_micros = in.Signed();
+  if (in.ok() && in.left() > 0) {
+    const uint8_t flags = in.Byte();
+    if (flags != kWithTokens) in.Fail(absl::StrCat("has flags ", flags));
+    spec.multi = GetMulti(&in);
+  }
   if (absl::Status status = in.Finish(); !status.ok()) return status;
   return collection;
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/graph/stored_graph.h"
 #include "index/model.h"
+#include "index/multi/stored_fde.h"
 #include "index/stored_code.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
@@ -48,6 +49,7 @@ class Collection {
 
   absl::Status Verify(VerifyReport* report) {
     absl::Status status = ReadState();
+    if (status.ok()) status = ReadFde();
     if (status.ok()) status = ReadIds();
     if (status.ok()) status = ReadPoints();
     if (status.ok()) status = ReadGeneration();
@@ -94,8 +96,16 @@ class Collection {
     return status;
   }
 
+  // Of token matrices.
+  absl::Status ReadFde() {
+    if (!spec_.multi.has_value()) return absl::OkStatus();
+    const absl::StatusOr<std::string> value = db_->Get(Family::kMeta, FdeKey(uid_));
+    if (absl::IsNotFound(value.status())) return absl::DataLossError("the FDE model is missing");
+    if (!value.ok()) return value.status();
+    return ParseFde(*value).status();
+  }
+
   absl::Status ReadPoints() {
-    const size_t vector_bytes = spec_.schema.dim * DtypeBytes(spec_.schema.dtype);
     size_t next = 0;  // of the rows that ids name, the first not met yet
     absl::Status status = ForEach(
         db_, Family::kPoints, UidBegin(uid_), UidBegin(uid_ + 1),
@@ -105,7 +115,7 @@ class Collection {
           if (next < rows_.size() && rows_[next] < *row) return Missing(rows_[next]);
           const bool live = next < rows_.size() && rows_[next] == *row;
           if (live) ++next;
-          absl::Status checked = CheckPoint(value, vector_bytes, live);
+          absl::Status checked = CheckPoint(value, live);
           if (checked.ok()) return checked;
           return absl::Status(checked.code(), absl::StrCat("row ", *row, ": ", checked.message()));
         });
@@ -117,13 +127,20 @@ class Collection {
     return absl::DataLossError(absl::StrCat("an id names row ", row, ", which is missing"));
   }
 
-  absl::Status CheckPoint(absl::string_view value, size_t vector_bytes, bool live) const {
+  absl::Status CheckVector(absl::string_view bytes) const {
+    if (spec_.multi.has_value()) {
+      return TokenSet::FromStored(spec_.multi->tokens, bytes).status();
+    }
+    const size_t expected = spec_.schema.dim * DtypeBytes(spec_.schema.dtype);
+    if (bytes.size() == expected) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("the vector has ", bytes.size(), " bytes, expected ", expected));
+  }
+
+  absl::Status CheckPoint(absl::string_view value, bool live) const {
     const absl::StatusOr<PointView> point = ParsePoint(value);
     if (!point.ok()) return point.status();
-    if (point->vector.size() != vector_bytes) {
-      return absl::DataLossError(
-          absl::StrCat("the vector has ", point->vector.size(), " bytes, expected ", vector_bytes));
-    }
+    if (absl::Status status = CheckVector(point->vector); !status.ok()) return status;
     if (live && point->seq > state_.seq) {
       return absl::DataLossError(
           absl::StrCat("sequence ", point->seq, " lies above the last, ", state_.seq));
@@ -231,6 +248,8 @@ absl::Status CheckMeta(absl::string_view key, absl::string_view value,
       return ParseState(value).status();
     case MetaKind::kGeneration:
       return ParseGeneration(value).status();
+    case MetaKind::kFde:
+      return ParseFde(value).status();
   }
   return absl::OkStatus();
 }
