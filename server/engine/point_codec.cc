@@ -42,9 +42,8 @@ absl::StatusOr<EncodedPoint> PointCodec::Encode(const VectorInput& input, Space*
     point->stored = space->stored;
     return point;
   }
-  std::vector<float> floats;
+  std::vector<float> floats(schema_.dim);
   const auto* packed = std::get_if<PackedVector>(&input);
-  if (packed != nullptr) floats.resize(schema_.dim);
   if (packed == nullptr || packed->dtype != schema_.dtype) space->stored.resize(vector_bytes_);
   const absl::StatusOr<absl::string_view> vector = EncodeCheckedVector(
       schema_, input, floats.data(), reinterpret_cast<std::byte*>(space->stored.data()));

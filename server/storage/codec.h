@@ -124,7 +124,6 @@ class Decoder {
     }
     return ok() ? static_cast<E>(value) : last;
   }
-  size_t left() const { return rest_.size(); }
   void Expect(uint8_t tag) {
     const uint8_t value = Byte();
     if (ok() && value != tag) Fail(absl::StrCat("starts with tag ", value, ", expected ", tag));

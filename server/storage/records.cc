@@ -17,6 +17,7 @@ enum Tag : uint8_t {
   kRowTag = 6,
   kPointTag = 7,
   kOperationTag = 8,
+  kTokenCollectionTag = 9,  // from format 6 on
 };
 
 void PutDims(Encoder* out, const std::vector<uint32_t>& dims) {
@@ -94,9 +95,6 @@ IndexSpec GetSpec(Decoder* in) {
   }
   return spec;
 }
-
-// What a collection may have beside the rest, one bit each, from format 6 on.
-constexpr uint8_t kWithTokens = 1;
 
 // dim, nesting, metric, dtype of a token, max_tokens; repetitions, k_sim, projection, d_proj,
 // fill_empty, sketch_repetitions, sketch_dim, seed of their FDE.
@@ -225,11 +223,11 @@ absl::StatusOr<uint32_t> ParseNextUid(absl::string_view bytes) {
 }
 
 // tag, name, dim, nesting, metric, dtype, id kind, durability, spec, attributes {name, type},
-// created; flags and what they stand for, where there are any.
+// created; of token matrices, which have a tag of their own, what they are.
 std::string EncodeCollection(const CollectionRecord& collection) {
   const CollectionSpec& spec = collection.spec;
   Encoder out;
-  out.Byte(kCollectionTag);
+  out.Byte(spec.multi.has_value() ? kTokenCollectionTag : kCollectionTag);
   out.String(spec.name);
   out.Varint(spec.schema.dim);
   PutDims(&out, spec.schema.nesting);
@@ -244,16 +242,14 @@ std::string EncodeCollection(const CollectionRecord& collection) {
     out.Byte(static_cast<uint8_t>(field.type));
   }
   out.Signed(collection.created_micros);
-  if (spec.multi.has_value()) {
-    out.Byte(kWithTokens);
-    PutMulti(&out, *spec.multi);
-  }
+  if (spec.multi.has_value()) PutMulti(&out, *spec.multi);
   return out.Take();
 }
 
 absl::StatusOr<CollectionRecord> ParseCollection(absl::string_view bytes) {
   Decoder in("collection", bytes);
-  in.Expect(kCollectionTag);
+  const bool multi = !bytes.empty() && bytes.front() == kTokenCollectionTag;
+  in.Expect(multi ? kTokenCollectionTag : kCollectionTag);
   CollectionRecord collection;
   CollectionSpec& spec = collection.spec;
   spec.name = std::string(in.String("name"));
@@ -270,11 +266,7 @@ absl::StatusOr<CollectionRecord> ParseCollection(absl::string_view bytes) {
     field.type = in.Enum(AttributeType::kTimestamp, "attribute type");
   }
   collection.created_micros = in.Signed();
-  if (in.ok() && in.left() > 0) {
-    const uint8_t flags = in.Byte();
-    if (flags != kWithTokens) in.Fail(absl::StrCat("has flags ", flags));
-    spec.multi = GetMulti(&in);
-  }
+  if (multi) spec.multi = GetMulti(&in);
   if (absl::Status status = in.Finish(); !status.ok()) return status;
   return collection;
 }

@@ -119,6 +119,14 @@ CollectionRecord Collection() {
   return record;
 }
 
+CollectionRecord TokenCollection() {
+  CollectionRecord record = Collection();
+  MultiSpec& multi = record.spec.multi.emplace();
+  multi.tokens = {.token = {128, {32, 128}, Metric::kDot, Dtype::kF16}, .max_tokens = 300};
+  multi.fde = {.dim = 128, .repetitions = 20, .sketch_repetitions = 4, .sketch_dim = 256};
+  return record;
+}
+
 Attributes SomeAttributes() {
   return {{"b", true},
           {"d", -0.5},
@@ -230,6 +238,7 @@ void AddStored(Samples* all) {
   (*all)["records/format"] = Choose(0) + EncodeFormatVersion(kFormatVersion);
   (*all)["records/next_uid"] = Choose(1) + EncodeNextUid(300);
   (*all)["records/collection"] = Choose(2) + EncodeCollection(Collection());
+  (*all)["records/token_collection"] = Choose(2) + EncodeCollection(TokenCollection());
   (*all)["records/state"] = Choose(3) + EncodeState({.seq = 1ull << 40, .next_row = 77});
   (*all)["records/generation"] = Choose(4) + EncodeGeneration(generation);
   (*all)["records/row"] = Choose(5) + EncodeRow(~uint64_t{0});

@@ -53,6 +53,8 @@ std::string MetaKey(const MetaKeyParts& parts) {
       return StateKey(parts.uid);
     case MetaKind::kGeneration:
       return GenerationKey(parts.uid);
+    case MetaKind::kFde:
+      return FdeKey(parts.uid);
   }
   return "";
 }

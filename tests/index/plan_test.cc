@@ -26,6 +26,38 @@ TEST(PlanTest, TextRoundTrips) {
   }
 }
 
+TEST(PlanTest, TokenStages) {
+  const VectorSchema tokens{.dim = 128, .nesting = {32, 128}, .metric = Metric::kDot};
+  for (const char* text :
+       {"coarse=64:32,scan=128:100,refine=768:60,maxsim=128:20,rescore",
+        "coarse=64:32,scan=128:100,maxsim=32:50,maxsim=128:20", "graph=384:200,maxsim=32:10"}) {
+    const auto plan = ParsePlan(text);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_EQ(FormatPlan(*plan), text);
+    EXPECT_TRUE(ValidatePlan(*plan, kSchema, 10, &tokens).ok()) << text;
+    EXPECT_THAT(std::string(ValidatePlan(*plan, kSchema, 10).message()), HasSubstr("kind MULTI"));
+  }
+  struct Bad {
+    const char* text;
+    const char* message;
+  };
+  for (const Bad& bad :
+       {Bad{"graph=64:50,maxsim=64:20", "maxsim dim 64 is not in the nesting 32,128"},
+        Bad{"graph=64:50,maxsim=128:20,maxsim=32:10", "maxsim dim 32 is below the 128"},
+        Bad{"graph=64:50,maxsim=32:51", "maxsim keep 51 is above the 50"},
+        Bad{"graph=64:50,maxsim=32:20,maxsim=128:21", "maxsim keep 21 is above the 20"},
+        Bad{"graph=64:50,maxsim=32:9", "last keep 9 is below the limit 10"},
+        Bad{"graph=64:50,maxsim=32:0", "maxsim keep 0 is outside"}}) {
+    const auto plan = ParsePlan(bad.text);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_THAT(std::string(ValidatePlan(*plan, kSchema, 10, &tokens).message()),
+                HasSubstr(bad.message));
+  }
+  EXPECT_EQ(LastKeep(*ParsePlan("coarse=64:1,scan=64:70,maxsim=32:10")), 70u);
+  EXPECT_EQ(LastKeep(*ParsePlan("graph=64:50,maxsim=32:10")), 50u);
+  EXPECT_EQ(LastKeep(*ParsePlan("graph=64:50,refine=768:40,maxsim=32:10")), 40u);
+}
+
 struct BadText {
   const char* text;
   const char* message;
@@ -68,6 +100,10 @@ TEST(PlanTest, BadTextNamesTheStage) {
            BadText{"rescore,graph=64:8", "'rescore' is out of place"},
            BadText{"graph=64:8,rescore,refine=768:8", "'refine=768:8' is out of place"},
            BadText{"graph=64:8,rescore,rescore", "'rescore' is out of place"},
+           BadText{"maxsim=32:8,graph=64:8", "'maxsim=32:8' is out of place"},
+           BadText{"graph=64:8,maxsim=32:8,refine=64:8", "'refine=64:8' is out of place"},
+           BadText{"graph=64:8,rescore,maxsim=32:8", "'maxsim=32:8' is out of place"},
+           BadText{"graph=64:8,maxsim=32", "maxsim=32"},
        }) {
     const auto plan = ParsePlan(bad.text);
     EXPECT_EQ(plan.status().code(), absl::StatusCode::kInvalidArgument) << bad.text;

@@ -19,11 +19,12 @@ struct Kind {
   IdKind id_kind = IdKind::kNum;
   ExactVectors exact_vectors = ExactVectors::kMemory;
   Durability durability = Durability::kSync;
+  bool multi = false;
 };
 
 std::string KindName(const ::testing::TestParamInfo<Kind>& info) {
   const Kind& kind = info.param;
-  return absl::StrCat(Name(kind.metric), "_", Name(kind.dtype),
+  return absl::StrCat(kind.multi ? "tokens_" : "", Name(kind.metric), "_", Name(kind.dtype),
                       kind.id_kind == IdKind::kStr ? "_str" : "_num",
                       kind.exact_vectors == ExactVectors::kStore ? "_store" : "",
                       kind.durability == Durability::kAsync ? "_async" : "");
@@ -53,7 +54,7 @@ class ConformanceTest : public ::testing::TestWithParam<Kind> {
     SearchReply reply;
     for (uint64_t i = 0; i < 20; ++i) {
       const std::vector<float> query = oracle.VectorOf(i, 99);
-      request.query = std::span<const float>(query);
+      oracle.SetQuery(query, &request);
       const absl::Status status = view->Search(request, nullptr, &reply);
       EXPECT_TRUE(status.ok()) << status;
       for (const SearchHit& hit : reply.hits) answers.emplace_back(hit.id, hit.score);
@@ -66,7 +67,9 @@ class ConformanceTest : public ::testing::TestWithParam<Kind> {
 };
 
 TEST_P(ConformanceTest, LifeOfACollection) {
-  CollectionSpec spec = MakeSpec(GetParam().metric, GetParam().dtype, GetParam().id_kind);
+  CollectionSpec spec = GetParam().multi
+                            ? MakeMultiSpec(GetParam().metric, GetParam().dtype)
+                            : MakeSpec(GetParam().metric, GetParam().dtype, GetParam().id_kind);
   spec.index.exact_vectors = GetParam().exact_vectors;
   spec.durability = GetParam().durability;
   std::unique_ptr<Engine> engine = OpenOrDie(options_);
@@ -100,6 +103,7 @@ TEST_P(ConformanceTest, LifeOfACollection) {
   EXPECT_EQ(info.rows, 1400u);
   EXPECT_EQ(info.rows_at_build, 1400u);
   EXPECT_EQ(info.unbuilt, 0u);
+  if (GetParam().multi) index.exact_vectors = ExactVectors::kStore;  // what else
   EXPECT_EQ(info.next_spec, index);
   EXPECT_EQ(info.build_operation, "");
 
@@ -141,7 +145,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Kind{Metric::kCosine, Dtype::kF32, IdKind::kStr, ExactVectors::kStore},
                       Kind{Metric::kDot, Dtype::kF16, IdKind::kNum, ExactVectors::kStore},
                       Kind{Metric::kL2, Dtype::kF32, IdKind::kNum, ExactVectors::kMemory,
-                           Durability::kAsync}),
+                           Durability::kAsync},
+                      Kind{.metric = Metric::kDot, .dtype = Dtype::kF32, .multi = true},
+                      Kind{.metric = Metric::kCosine, .dtype = Dtype::kF16, .multi = true},
+                      Kind{.metric = Metric::kDot, .dtype = Dtype::kI8, .multi = true}),
     KindName);
 
 }  // namespace

@@ -44,6 +44,17 @@ CollectionSpec MakeSpec(Metric metric, Dtype dtype, IdKind id_kind) {
   return spec;
 }
 
+CollectionSpec MakeMultiSpec(Metric metric, Dtype dtype) {
+  CollectionSpec spec = MakeSpec(metric, dtype);
+  MultiSpec& multi = spec.multi.emplace();
+  multi.tokens.token = {8, {4, 8}, metric, dtype};
+  multi.tokens.max_tokens = 5;
+  multi.fde = {.dim = 8, .repetitions = 4, .k_sim = 1, .d_proj = 4};
+  const uint32_t prefixes[] = {1, 2, 4};
+  spec.schema = *FdeSchema(multi.fde, prefixes);
+  return spec;
+}
+
 std::unique_ptr<Engine> OpenOrDie(const EngineOptions& options) {
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
   EXPECT_TRUE(engine.ok()) << engine.status();
@@ -61,7 +72,28 @@ Operation Await(const Engine& engine, const std::string& id) {
 }
 
 std::vector<float> Oracle::VectorOf(uint64_t i, uint64_t version) const {
-  return MakeVector(spec_.schema, i * 1000 + version);
+  const uint64_t seed = i * 1000 + version;
+  if (!spec_.multi.has_value()) return MakeVector(spec_.schema, seed);
+  std::vector<float> tokens;
+  for (uint64_t t = 0; t <= seed % 5; ++t) {
+    const std::vector<float> token = MakeVector(schema(), seed * 5 + t);
+    tokens.insert(tokens.end(), token.begin(), token.end());
+  }
+  return tokens;
+}
+
+VectorInput Oracle::InputOf(const std::vector<float>& vector) const {
+  if (!spec_.multi.has_value()) return std::span<const float>(vector);
+  return PackedTokens{Dtype::kF32, absl::string_view(reinterpret_cast<const char*>(vector.data()),
+                                                     vector.size() * sizeof(float))};
+}
+
+void Oracle::SetQuery(const std::vector<float>& vector, SearchRequest* request) const {
+  if (spec_.multi.has_value()) {
+    request->query = TokenQuery{.tokens = vector};
+  } else {
+    request->query = std::span<const float>(vector);
+  }
 }
 
 Attributes Oracle::AttributesOf(uint64_t i, uint64_t version) const {
@@ -78,8 +110,8 @@ void Oracle::Upsert(Engine* engine, uint64_t first, uint64_t count, uint64_t ver
     std::vector<PointInput> points;
     for (uint64_t i = begin; i < end; ++i) vectors.push_back(VectorOf(i, version));
     for (uint64_t i = begin; i < end; ++i) {
-      points.push_back({MakeId(spec_.id_kind, i), std::span<const float>(vectors[i - begin]),
-                        AttributesOf(i, version)});
+      points.push_back(
+          {MakeId(spec_.id_kind, i), InputOf(vectors[i - begin]), AttributesOf(i, version)});
       versions_[i] = version;
     }
     const absl::StatusOr<UpsertResult> result = engine->Upsert(spec_.name, points);
@@ -122,9 +154,9 @@ void Oracle::CheckPoints(const Engine& engine) const {
       const auto [i, version] = *expected++;
       ASSERT_EQ(point.id, MakeId(spec_.id_kind, i));
       ASSERT_EQ(point.attributes, AttributesOf(i, version)) << i;
-      std::vector<float> values(spec_.schema.dim);
-      std::string stored(spec_.schema.dim * DtypeBytes(spec_.schema.dtype), '\0');
-      ASSERT_TRUE(EncodeVector(spec_.schema.dtype, VectorOf(i, version).data(), values.size(),
+      const std::vector<float> values = VectorOf(i, version);
+      std::string stored(values.size() * DtypeBytes(schema().dtype), '\0');
+      ASSERT_TRUE(EncodeVector(schema().dtype, values.data(), values.size(),
                                reinterpret_cast<std::byte*>(stored.data()))
                       .ok());
       ASSERT_EQ(point.vector, stored) << i;
@@ -154,7 +186,7 @@ void Oracle::CheckSearch(const Engine& engine) const {
   const uint64_t probe = versions_.begin()->first;
   const std::vector<float> query = VectorOf(probe, versions_.begin()->second);
   SearchRequest request;
-  request.query = std::span<const float>(query);
+  SetQuery(query, &request);
   request.limit = kMaxLimit;
   request.how = ExactSearch{};
   request.output.attributes = true;
@@ -162,7 +194,7 @@ void Oracle::CheckSearch(const Engine& engine) const {
   const absl::Status status = view->Search(request, nullptr, &reply);
   ASSERT_TRUE(status.ok()) << status;
   ASSERT_EQ(reply.hits.size(), std::min<uint64_t>(versions_.size(), kMaxLimit));
-  ASSERT_EQ(reply.score_dim, spec_.schema.dim);
+  ASSERT_EQ(reply.score_dim, schema().dim);
   std::set<PointId> seen;
   for (const SearchHit& hit : reply.hits) {
     ASSERT_TRUE(seen.insert(hit.id).second) << "a point in two versions";
@@ -171,7 +203,7 @@ void Oracle::CheckSearch(const Engine& engine) const {
                                       [](const Attribute& a) { return a.name == "version"; });
     ASSERT_NE(version, hit.attributes.end());
   }
-  if (spec_.schema.metric != Metric::kDot) {
+  if (schema().metric != Metric::kDot) {
     EXPECT_EQ(reply.hits[0].id, MakeId(spec_.id_kind, probe));
   }
 

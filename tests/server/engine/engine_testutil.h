@@ -21,6 +21,8 @@ std::vector<float> MakeVector(const VectorSchema& schema, uint64_t seed);
 PointId MakeId(IdKind kind, uint64_t i);
 
 CollectionSpec MakeSpec(Metric metric, Dtype dtype, IdKind id_kind = IdKind::kNum);
+// The same of token matrices, whose FDEs have the dims and the nesting of MakeSpec's vectors.
+CollectionSpec MakeMultiSpec(Metric metric, Dtype dtype);
 
 std::unique_ptr<Engine> OpenOrDie(const EngineOptions& options);
 
@@ -28,7 +30,7 @@ std::unique_ptr<Engine> OpenOrDie(const EngineOptions& options);
 Operation Await(const Engine& engine, const std::string& id);
 
 // What a collection should hold: an engine of one std::map. Version v of point i has MakeVector(i *
-// 1000 + v) and attributes that name v.
+// 1000 + v), or some tokens that are likewise known, and attributes that name v.
 class Oracle {
  public:
   explicit Oracle(const CollectionSpec& spec) : spec_(spec) {}
@@ -45,12 +47,19 @@ class Oracle {
   // Count, list, get and exact search show these points in these versions and nothing else.
   void Check(const Engine& engine) const;
 
+  // Of a token matrix all values.
   std::vector<float> VectorOf(uint64_t i, uint64_t version) const;
+  // As a request has it; borrows.
+  VectorInput InputOf(const std::vector<float>& vector) const;
+  void SetQuery(const std::vector<float>& vector, SearchRequest* request) const;
   Attributes AttributesOf(uint64_t i, uint64_t version) const;
 
  private:
   void CheckPoints(const Engine& engine) const;
   void CheckSearch(const Engine& engine) const;
+  const VectorSchema& schema() const {  // of a vector, or of a token
+    return spec_.multi.has_value() ? spec_.multi->tokens.token : spec_.schema;
+  }
 
   const CollectionSpec spec_;
   std::map<uint64_t, uint64_t> versions_;  // point -> version

@@ -33,7 +33,7 @@ TEST(KeysTest, RangesHoldExactlyTheirKeys) {
     const std::string end = UidBegin(uid + 1);
     for (const std::string& key :
          {PointKey(uid, 0), PointKey(uid, ~uint64_t{0}), IdKey(uid, std::string(256, '\xff')),
-          CollectionKey(uid), StateKey(uid), GenerationKey(uid),
+          CollectionKey(uid), StateKey(uid), GenerationKey(uid), FdeKey(uid),
           PostingKey(uid, 0xffffffffu, 0xffffffffu, ~uint64_t{0})}) {
       EXPECT_GE(key, begin);
       EXPECT_LT(key, end);

@@ -28,6 +28,22 @@ CollectionSpec SomeCollection() {
   return spec;
 }
 
+CollectionSpec SomeTokens() {
+  CollectionSpec spec = SomeCollection();
+  MultiSpec& multi = spec.multi.emplace();
+  multi.tokens = {.token = {128, {32, 128}, Metric::kDot, Dtype::kF16}, .max_tokens = 300};
+  multi.fde = {.dim = 128,
+               .repetitions = 20,
+               .k_sim = 5,
+               .projection = FdeProjection::kCountSketch,
+               .d_proj = 16,
+               .fill_empty = true,
+               .sketch_repetitions = 4,
+               .sketch_dim = 512,
+               .seed = ~uint64_t{0}};
+  return spec;
+}
+
 Attributes SomeAttributes() {
   return {{"bool", true},
           {"double", -0.25},
@@ -54,6 +70,8 @@ TEST(RecordsTest, RoundTrip) {
   const CollectionRecord collection{SomeCollection(), 1'700'000'000'000'000};
   EXPECT_EQ(*ParseCollection(EncodeCollection(collection)), collection);
   EXPECT_EQ(*ParseCollection(EncodeCollection({})), CollectionRecord());
+  const CollectionRecord tokens{SomeTokens(), 5};
+  EXPECT_EQ(*ParseCollection(EncodeCollection(tokens)), tokens);
   const StateRecord state{~uint64_t{0}, 12};
   EXPECT_EQ(*ParseState(EncodeState(state)), state);
   const GenerationRecord generation{9, SomeCollection().index, 123456, 1'700'000'000'000'000};
@@ -208,7 +226,7 @@ TEST(RecordsTest, MutatedAttributes) {
 }
 
 TEST(RecordsTest, MutatedCollection) {
-  Mutate(EncodeCollection({SomeCollection(), 5}), 3, ParseCollection,
+  Mutate(EncodeCollection({SomeTokens(), 5}), 3, ParseCollection,
          [](const CollectionRecord& collection) {
            ASSERT_EQ(*ParseCollection(EncodeCollection(collection)), collection);
          });
