@@ -13,12 +13,6 @@ absl::Status TryEncodings(const TokenData& data);
 
 // All documents by MaxSim, in f32 and by int8 codes: how well they agree with the truth, how fast.
 absl::Status TryExact(const TokenData& data);
-// One vector a document, the mean of its tokens.
-void TryMeanVectors(const TokenData& data);
-// The single-vector heuristic: the nearest tokens of each query token, exactly, by turns; of the
-// first `queries` queries.
-void TryTokenSearch(const TokenData& data, size_t queries);
-
 void PrintRow(const char* name, const NeighbourRanks& ranks);
 
 }  // namespace nestor

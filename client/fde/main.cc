@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "client/fde/experiments.h"
+#include "client/fde/ranking.h"
 #include "index/train.h"
 
 namespace nestor {
@@ -27,8 +28,9 @@ int Run(const char* folder, size_t queries) {
   std::printf("%-34s %7s %7s %7s  recall@10 in 10, 50, 100, 500, 1000 candidates\n", "", "N@.8",
               "N@.9", "N@.95");
   absl::Status status = TryExact(*data);
-  TryMeanVectors(*data);
-  TryTokenSearch(*data, std::min(queries, kTokenSearchQueries));
+  PrintRow("mean vectors", RankByMeans(*data));
+  PrintRow("search by token, without duplicates",
+           RankByTokens(*data, std::min(queries, kTokenSearchQueries)));
   if (status.ok()) status = TryEncodings(*data);
   if (!status.ok()) std::fprintf(stderr, "nestor-fde: %s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;

@@ -3,12 +3,13 @@
 
     make_sample.py DATA_DIR [OUT_DIR]
 
-DATA_DIR holds wnh/ and text30k/; OUT_DIR defaults to the folder of this script. Needs Debian's
+DATA_DIR holds wnh/, text30k/ and mv30k/; OUT_DIR defaults to the folder of this script. Needs Debian's
 python3-numpy. Deterministic: the same sets give the same bytes.
 
 wnh: whole classes, so that a query's own class is there with all its members: 6,000 rows of randomly
 chosen classes that have queries, and 300 of these classes' queries.
 text: 300 random queries, their known relevant rows, and random rows up to 6,000.
+mv: 100 random queries, their known relevant documents, and random documents up to 2,000.
 Rows keep the order of the full set. The truth is computed anew in f64 over the f16 values.
 """
 import json
@@ -20,7 +21,8 @@ import numpy as np
 
 SEED = 20261122
 ROWS, QUERIES, K = 6000, 300, 100
-DTYPES = {'fbin': '<f4', 'f16bin': '<f2', 'ibin': '<i4'}
+DOCUMENTS, TOKEN_QUERIES = 2000, 100  # of mv
+DTYPES = {'fbin': '<f4', 'f16bin': '<f2', 'ibin': '<i4', 'i8bin': '<i1', 'u64bin': '<u8'}
 # Attribute name -> key in metadata.jsonl. `team` stays out: it often names a person.
 ATTRIBUTES = {
     'name': 'key', 'source': 'source', 'section': 'section', 'arch': 'arch',
@@ -139,11 +141,53 @@ def make_text(src, out, rng):
     print(f'text: hit@10 of the known relevant row {100 * hit10:.1f} %')
 
 
+def chamfer_truth(query, tokens, offsets):
+    """Top K documents of each query matrix by MaxSim, in f64, as truth() has rows."""
+    x = tokens.astype(np.float64)
+    ids = np.empty((len(query), K), np.int32)
+    scores = np.empty((len(query), K), np.float32)
+    for i, q in enumerate(query):
+        best = np.maximum.reduceat(x @ q.T.astype(np.float64), offsets[:-1], axis=0).sum(1)
+        order = np.argsort(-best, kind='stable')[:K]
+        ids[i], scores[i] = order, best[order]
+    return ids, scores
+
+
+def make_mv(src, out, rng):
+    positives = read_bin(f'{src}/query.positive.ibin')[:, 0]
+    queries = np.sort(rng.choice(len(positives), TOKEN_QUERIES, replace=False))
+    offsets = read_bin(f'{src}/base.off.u64bin')[:, 0].astype(np.int64)
+    tokens = read_bin(f'{src}/base.tokens.i8bin')
+    needed = np.unique(positives[queries])
+    others = np.setdiff1d(np.arange(len(offsets) - 1), needed)
+    rows = np.sort(np.concatenate([needed, rng.choice(others, DOCUMENTS - len(needed), replace=False)]))
+    sizes = np.diff(offsets)[rows]
+    tokens = np.concatenate([tokens[offsets[r]:offsets[r + 1]] for r in rows])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    query_offsets = read_bin(f'{src}/query.off.u64bin')[:, 0].astype(np.int64)
+    all_queries = read_bin(f'{src}/query.tokens.f16bin')
+    query = [all_queries[query_offsets[q]:query_offsets[q + 1]] for q in queries]
+    ids, dist = chamfer_truth(query, tokens, offsets)
+    check_against_full(read_bin(f'{src}/query.gt_chamfer.ids.ibin'), rows, queries, ids)
+    positive = np.searchsorted(rows, positives[queries])
+    write_bin(f'{out}/base.tokens.i8bin', tokens)
+    write_bin(f'{out}/base.off.u64bin', offsets)
+    write_bin(f'{out}/query.tokens.f16bin', np.concatenate(query))
+    write_bin(f'{out}/query.off.u64bin', np.concatenate([[0], np.cumsum([len(q) for q in query])]))
+    write_bin(f'{out}/query.gt_chamfer.ids.ibin', ids)
+    write_bin(f'{out}/query.gt_chamfer.dist.fbin', dist)
+    write_bin(f'{out}/query.positive.ibin', positive)
+    shutil.copyfile(f'{src}/scale.txt', f'{out}/scale.txt')
+    hit10 = np.mean([p in top for p, top in zip(positive, ids[:, :10])])
+    print(f'mv: {len(tokens)} tokens, hit@10 of the known relevant document {100 * hit10:.1f} %')
+
+
 def main():
     data = sys.argv[1]
     out = sys.argv[2] if len(sys.argv) > 2 else os.path.dirname(os.path.abspath(__file__))
     make_wnh(f'{data}/wnh', f'{out}/wnh', np.random.default_rng(SEED))
     make_text(f'{data}/text30k', f'{out}/text', np.random.default_rng(SEED))
+    make_mv(f'{data}/mv30k', f'{out}/mv', np.random.default_rng(SEED))
     os.makedirs(f'{out}/LICENSES', exist_ok=True)
     for name in ('wordnet.txt', 'glove.txt', 'text-metadata.txt'):
         shutil.copyfile(f'{data}/LICENSES/{name}', f'{out}/LICENSES/{name}')

@@ -1,72 +1,63 @@
+#include "client/fde/ranking.h"
+
 #include <cblas.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <limits>
-
-#include "client/fde/experiments.h"
-#include "index/base/pages.h"
-#include "index/multi/maxsim.h"
 
 namespace nestor {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
+constexpr size_t kBatch = 256;  // documents that are encoded and scored together
 // Tokens that a query token's list goes on to at most: what is found later counts as last.
 constexpr size_t kDeepest = 30000;
 
-double Seconds(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 }  // namespace
 
-absl::Status TryExact(const TokenData& data) {
-  const TokenMatrices& documents = data.documents;
-  const size_t n = documents.size();
-  const TokenCodeLayout layout(documents.dim);
-  std::vector<size_t> begins = {0};
-  for (size_t i = 0; i < n; ++i) {
-    begins.push_back(begins.back() + layout.bytes(documents.offsets[i + 1] - documents.offsets[i]));
+absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, const FdeSpec& spec,
+                                                       std::span<const uint32_t> prefixes) {
+  const auto model = FdeModel::Draw(spec);
+  if (!model.ok()) return model.status();
+  const size_t dims = spec.dims(), queries = data.queries.size(), n = data.documents.size();
+  std::vector<float> query_fdes(queries * dims), fdes(kBatch * dims);
+  for (size_t q = 0; q < queries; ++q) {
+    const absl::Status encoded =
+        (*model)->Encode(data.queries[q], {.side = FdeSide::kQuery}, &query_fdes[q * dims]);
+    if (!encoded.ok()) return encoded;
   }
-  const PageBuffer codes(begins.back(), /*huge=*/true);
-  std::vector<float> scales(documents.offsets.back());
-  const auto codes_of = [&](size_t i) {
-    return reinterpret_cast<int8_t*>(codes.data() + begins[i]);
-  };
-  const auto tokens_of = [&](size_t i) { return documents[i].size() / documents.dim; };
-  for (size_t i = 0; i < n; ++i) {
-    EncodeTokenCodes(layout, documents[i].data(), tokens_of(i), /*exact_int8=*/false, codes_of(i),
-                     &scales[documents.offsets[i]]);
-  }
-  for (const bool int8 : {false, true}) {
-    NeighbourRanks ranks;
-    std::vector<float> scores(n);
-    double seconds = 0;
-    for (size_t q = 0; q < data.queries.size(); ++q) {
-      const auto start = Clock::now();
-      const auto query = MaxSimQuery::Make(data.queries[q], documents.dim, documents.dim, {});
-      if (!query.ok()) return query.status();
-      for (size_t i = 0; i < n; ++i) {
-        scores[i] = static_cast<float>(
-            int8 ? (*query)->ScoreCodes({codes_of(i), &scales[documents.offsets[i]], tokens_of(i)})
-                 : (*query)->Score(documents[i].data(), tokens_of(i)));
-      }
-      seconds += Seconds(start);
-      ranks.Add(scores, data.NeighboursOf(q));
+  // Of each prefix: queries x documents. Each adds its own dims to the scores of the one before.
+  std::vector<std::vector<float>> scores(prefixes.size(), std::vector<float>(queries * n));
+  for (size_t first = 0; first < n; first += kBatch) {
+    const size_t batch = std::min(kBatch, n - first);
+    for (size_t i = 0; i < batch; ++i) {
+      const absl::Status encoded = (*model)->Encode(data.documents[first + i],
+                                                    {.side = FdeSide::kDocument}, &fdes[i * dims]);
+      if (!encoded.ok()) return encoded;
     }
-    PrintRow(int8 ? "MaxSim of int8 codes" : "MaxSim in f32", ranks);
-    const double ops = 2.0 * static_cast<double>(data.queries.values.size()) *
-                       static_cast<double>(documents.offsets.back());
-    std::printf("  %.1f queries/s, %.0f Gop/s\n",
-                static_cast<double>(data.queries.size()) / seconds, ops / seconds / 1e9);
+    uint32_t begin = 0;
+    for (size_t p = 0; p < prefixes.size(); ++p) {
+      if (p > 0) {
+        for (size_t q = 0; q < queries; ++q) {
+          std::copy_n(&scores[p - 1][q * n + first], batch, &scores[p][q * n + first]);
+        }
+      }
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<blasint>(queries),
+                  static_cast<blasint>(batch), static_cast<blasint>(prefixes[p] - begin), 1,
+                  query_fdes.data() + begin, static_cast<blasint>(dims), fdes.data() + begin,
+                  static_cast<blasint>(dims), 1, &scores[p][first], static_cast<blasint>(n));
+      begin = prefixes[p];
+    }
   }
-  return absl::OkStatus();
+  std::vector<NeighbourRanks> ranks(prefixes.size());
+  for (size_t p = 0; p < prefixes.size(); ++p) {
+    for (size_t q = 0; q < queries; ++q) {
+      ranks[p].Add(std::span(scores[p]).subspan(q * n, n), data.NeighboursOf(q));
+    }
+  }
+  return ranks;
 }
 
-void TryMeanVectors(const TokenData& data) {
+NeighbourRanks RankByMeans(const TokenData& data) {
   const auto means = [](const TokenMatrices& matrices) {
     std::vector<float> means(matrices.size() * matrices.dim);
     for (size_t i = 0; i < matrices.size(); ++i) {
@@ -87,10 +78,10 @@ void TryMeanVectors(const TokenData& data) {
                 documents.data(), dim, &queries[q * data.queries.dim], 1, 0, scores.data(), 1);
     ranks.Add(scores, data.NeighboursOf(q));
   }
-  PrintRow("mean vectors", ranks);
+  return ranks;
 }
 
-void TryTokenSearch(const TokenData& data, size_t queries) {
+NeighbourRanks RankByTokens(const TokenData& data, size_t queries) {
   const TokenMatrices& documents = data.documents;
   const size_t tokens = documents.offsets.back();
   std::vector<uint32_t> document_of(tokens);
@@ -123,7 +114,7 @@ void TryTokenSearch(const TokenData& data, size_t queries) {
     }
     ranks.Add(scores, data.NeighboursOf(q));
   }
-  PrintRow("search by token, without duplicates", ranks);
+  return ranks;
 }
 
 }  // namespace nestor
