@@ -15,7 +15,9 @@
 namespace nestor {
 namespace {
 
+// Rows that are read at a time: so many, or fewer of what is long (FDEs).
 constexpr uint64_t kChunkRows = 4096;
+constexpr uint64_t kChunkBytes = 32 << 20;
 // k-means hardly gains from more rows a centroid than this.
 constexpr uint64_t kTrainRowsPerList = 128;
 // The share of a build's time that each phase is over at, about.
@@ -48,7 +50,8 @@ class Builder {
         id_kind_(id_kind),
         source_(source),
         options_(options),
-        vector_bytes_(schema.dim * DtypeBytes(schema.dtype)) {
+        vector_bytes_(schema.dim * DtypeBytes(schema.dtype)),
+        chunk_rows_(std::clamp<uint64_t>(kChunkBytes / vector_bytes_, 1, kChunkRows)) {
     kmeans_.dim = spec_.coarse_dim;
     kmeans_.clusters = spec_.lists;
     kmeans_.metric = schema.metric;
@@ -129,10 +132,10 @@ class Builder {
     std::vector<uint64_t> counts(spec_.lists, 0);
     std::vector<float> prefixes;
     std::vector<int64_t> nearest;
-    for (uint64_t i = 0; i < source_.size(); i += kChunkRows) {
+    for (uint64_t i = 0; i < source_.size(); i += chunk_rows_) {
       const double fraction = static_cast<double>(i) / static_cast<double>(source_.size());
       if (!Report("assign", kTrained + (kAssigned - kTrained) * fraction)) return Cancelled();
-      const uint64_t n = std::min(kChunkRows, source_.size() - i);
+      const uint64_t n = std::min(chunk_rows_, source_.size() - i);
       if (absl::Status s = Read(i, n); !s.ok()) return s;
       prefixes.resize(n * spec_.coarse_dim);
       TakePrefixes(schema_, decoded_.data(), n, spec_.coarse_dim, prefixes.data());
@@ -190,7 +193,7 @@ class Builder {
     for (uint64_t i = 0; i < source_.size(); ++i) slots_[i] = next[assigned_[i]]++;
 
     const double begun = spec_.codes.empty() ? kAssigned : kCodesTrained;
-    const uint64_t chunks = (source_.size() + kChunkRows - 1) / kChunkRows;
+    const uint64_t chunks = (source_.size() + chunk_rows_ - 1) / chunk_rows_;
     std::atomic<uint64_t> next_chunk{0};
     std::atomic<bool> stop{false};
     std::vector<absl::Status> statuses(static_cast<size_t>(options_.threads));
@@ -201,8 +204,8 @@ class Builder {
           const double fraction = static_cast<double>(c) / static_cast<double>(chunks);
           if (!Report("encode", begun + (kEncoded - begun) * fraction)) statuses[0] = Cancelled();
         }
-        const uint64_t first = c * kChunkRows;
-        const uint64_t n = std::min(kChunkRows, source_.size() - first);
+        const uint64_t first = c * chunk_rows_;
+        const uint64_t n = std::min(chunk_rows_, source_.size() - first);
         bytes.resize(n * vector_bytes_);
         absl::Status& status = statuses[static_cast<size_t>(thread)];
         if (status.ok()) status = source_.Read(first, n, bytes.data());
@@ -234,6 +237,7 @@ class Builder {
   const BuildSource& source_;
   const BuildOptions& options_;
   const size_t vector_bytes_;
+  const uint64_t chunk_rows_;
   KMeansOptions kmeans_;
   std::vector<uint32_t> assigned_;  // list of each row
   std::vector<uint32_t> slots_;     // place of each row
