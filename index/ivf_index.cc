@@ -260,20 +260,27 @@ IndexShape IvfIndex::Shape() const {
           .has_lists = !rep_->spec_.no_lists};
 }
 
+IndexMemory IvfIndex::MemoryOf(uint64_t rows, uint64_t capacity) const {
+  const Rep& rep = *rep_;
+  IndexMemory memory;
+  memory.first_shell = capacity * rep.lists_.shell_bytes();
+  memory.later_shells = rows * (rep.rows_.record_bytes() - rep.rows_.header_bytes());
+  memory.norms_scales =
+      capacity * rep.lists_.norms_scales_bytes() + rows * rep.rows_.header_bytes();
+  memory.sequences = capacity * 2 * sizeof(uint64_t) + capacity / 8;  // and the marks of the dead
+  memory.map = capacity * sizeof(uint32_t) + rows * RowStore::kPlaceBytes;
+  memory.ids = rows * (sizeof(uint64_t) + rep.rows_.id_bytes());
+  memory.exact_vectors = rows * rep.rows_.exact_bytes();
+  return memory;
+}
+
 IndexMemory IvfIndex::Memory() const {
   const Rep& rep = *rep_;
   const size_t capacity = rep.lists_.capacity_rows();
   const size_t slots = rep.rows_.limit();
-  IndexMemory memory;
-  memory.first_shell = capacity * rep.lists_.shell_bytes();
-  memory.later_shells = slots * (rep.rows_.record_bytes() - rep.rows_.header_bytes());
-  memory.norms_scales =
-      capacity * rep.lists_.norms_scales_bytes() + slots * rep.rows_.header_bytes();
-  memory.sequences = capacity * 2 * sizeof(uint64_t) + capacity / 8;  // and the marks of the dead
-  memory.map = capacity * sizeof(uint32_t) + slots * RowStore::kPlaceBytes;
+  IndexMemory memory = MemoryOf(slots, capacity);
   const size_t strings = rep.rows_.string_bytes();
-  memory.ids = slots * sizeof(uint64_t) + (strings != 0 ? strings : slots * sizeof(uint64_t));
-  memory.exact_vectors = slots * rep.rows_.exact_bytes();
+  if (strings != 0) memory.ids = slots * sizeof(uint64_t) + strings;
   memory.model = rep.coarse_.bytes();
   for (const CodeTable::Entry& entry : rep.codes()->ready) {
     memory.code_parts.push_back(capacity / kBlockRows * entry.layout.bytes(kBlockRows) +
@@ -285,12 +292,17 @@ IndexMemory IvfIndex::Memory() const {
   return memory;
 }
 
+uint64_t IvfIndex::row_bytes() const {
+  const Rep& rep = *rep_;
+  uint64_t block = MemoryOf(kBlockRows, kBlockRows).Total();
+  for (const CodeTable::Entry& entry : rep.codes()->ready) block += entry.layout.bytes(kBlockRows);
+  return block / kBlockRows + (rep.graph_ == nullptr ? 0 : rep.graph_->node_bytes());
+}
+
 Graph* IvfIndex::graph() const { return rep_->graph_.get(); }
 uint32_t IvfIndex::slot_limit() const { return rep_->rows_.limit(); }
 uint32_t IvfIndex::free_slots() const { return rep_->rows_.free_slots(); }
-uint64_t IvfIndex::free_bytes() const {
-  return uint64_t{free_slots()} * (rep_->rows_.record_bytes() + rep_->rows_.exact_bytes());
-}
+uint64_t IvfIndex::free_bytes() const { return MemoryOf(free_slots(), /*capacity=*/0).Total(); }
 PointId IvfIndex::IdAt(uint32_t slot) const { return rep_->rows_.id(slot); }
 uint64_t IvfIndex::RowAt(uint32_t slot) const { return rep_->rows_.row(slot); }
 uint32_t IvfIndex::ListAt(uint32_t slot) const { return rep_->rows_.list(slot); }

@@ -215,6 +215,11 @@ class IvfIndex {
   std::shared_ptr<const CodeTable> codes() const;
   IndexShape Shape() const;  // rows: live ones at this moment
   IndexMemory Memory() const;
+  // What one more row takes, of all parts of Memory; of a string id without its characters.
+  uint64_t row_bytes() const;
+  // What of Memory holds `rows` rows whose lists have `capacity` places, without codes, graph and
+  // the characters of string ids.
+  IndexMemory MemoryOf(uint64_t rows, uint64_t capacity) const;
   uint32_t slot_limit() const;  // all slots in use are below
   uint32_t free_slots() const;  // below it, not in use
   uint64_t free_bytes() const;  // that they hold

@@ -96,6 +96,10 @@ class RowStore {
   size_t record_bytes() const { return record_bytes_; }
   size_t header_bytes() const { return header_bytes_; }
   size_t exact_bytes() const { return exact_stride_; }
+  // Of one id, without what a string has outside of itself.
+  size_t id_bytes() const {
+    return id_kind_ == IdKind::kNum ? sizeof(uint64_t) : sizeof(std::string);
+  }
   size_t string_bytes() const { return string_bytes_.load(std::memory_order_relaxed); }
   static constexpr size_t kPlaceBytes = sizeof(uint64_t) + sizeof(uint32_t);
 

@@ -35,6 +35,7 @@ int RunNestor(int argc, const char* const* argv, std::ostream& out, std::ostream
   app.require_subcommand(1);
   app.footer(kCommandFooter);  // commands inherit it
   RegisterCreate(app, session);
+  RegisterUpdate(app, session);
   RegisterLoad(app, session);
   RegisterBuild(app, session);
   RegisterCode(app, session);

@@ -10,6 +10,7 @@
 namespace nestor {
 
 void RegisterCreate(CLI::App& app, Session& session);
+void RegisterUpdate(CLI::App& app, Session& session);
 void RegisterLoad(CLI::App& app, Session& session);
 void RegisterBuild(CLI::App& app, Session& session);
 void RegisterCode(CLI::App& app, Session& session);

@@ -1,6 +1,7 @@
 // nestor create NAME --dim D --metric M ...
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/index_flags.h"
+#include "client/cli/memory_limit_flag.h"
 #include "client/cli/names.h"
 
 namespace nestor {
@@ -22,6 +24,7 @@ struct CreateFlags {
   std::string durability = "sync";
   std::string id_kind = "num";
   std::vector<std::string> attributes;
+  std::optional<uint64_t> memory_limit;
   IndexFlags index;
 };
 
@@ -45,6 +48,7 @@ absl::StatusOr<v1::CollectionSpec> MakeSpec(const CreateFlags& flags) {
   spec.set_dtype(*dtype);
   spec.set_durability(*durability);
   spec.set_id_kind(*id_kind);
+  if (flags.memory_limit.has_value()) spec.set_memory_limit_bytes(*flags.memory_limit);
   *spec.mutable_index() = *std::move(index);
   for (const std::string& attribute : flags.attributes) {
     const size_t colon = attribute.find(':');
@@ -106,6 +110,7 @@ void RegisterCreate(CLI::App& app, Session& session) {
       ->type_name("D");
   command->add_option("--id-kind", flags->id_kind, "Kind of ids: num (default) or str")
       ->type_name("K");
+  AddMemoryLimitFlag(command, &flags->memory_limit);
   AddIndexFlags(command, &flags->index);
   AddConnectionFlags(command, &session);
   command->callback([flags, &session] { session.status = Create(*flags, session); });

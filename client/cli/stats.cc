@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
+#include "client/cli/memory_limit_flag.h"
 #include "client/cli/names.h"
 #include "client/cli/text.h"
 #include "google/protobuf/util/json_util.h"
@@ -116,6 +117,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"codes", CodeList(*index)},
       {"exact vectors", ToName(built.exact_vectors())},
       {"memory dim", built.memory_dim() == 0 ? "all" : absl::StrCat(built.memory_dim())},
+      {"memory limit", MemoryLimitText(spec)},
       {"memory: first shell", FormatBytes(memory.first_shell())},
       {"memory: later shells", FormatBytes(memory.later_shells())},
       {"memory: norms, scales", FormatBytes(memory.norms_scales())},

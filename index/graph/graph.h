@@ -95,6 +95,8 @@ class Graph {
   // A sequence as node states have it.
   uint32_t StateOf(uint64_t sequence) const;
   GraphMemory Memory() const;
+  // Of one more row.
+  size_t node_bytes() const { return nodes_.record_bytes() + 2 * sizeof(uint32_t); }
   // Nodes that no search could have reached: found, and linked, by LinkAll, Adopt and Repair.
   uint64_t mended() const { return mended_.load(std::memory_order_relaxed); }
 

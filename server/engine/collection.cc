@@ -120,6 +120,7 @@ absl::Status Collection::Update(const CollectionUpdate& update) {
   if (update.durability.has_value()) next.durability = *update.durability;
   if (update.index.has_value()) next.index = *update.index;
   if (update.exact_vectors.has_value()) next.index.exact_vectors = *update.exact_vectors;
+  if (update.memory_limit_bytes.has_value()) next.memory_limit_bytes = *update.memory_limit_bytes;
   if (absl::Status status = AddFields(update.add_attributes, &next.attributes); !status.ok()) {
     return status;
   }

@@ -67,6 +67,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // Of the index's memory, room that later writes fill again.
   uint64_t free_bytes() const { return snapshots_.Peek().generation->index->free_bytes(); }
   uint64_t points() const { return snapshots_.Peek().points; }
+  // ResourceExhausted: `what`, the adding of this code or a build with this spec, would pass the
+  // collection's memory limit. Of a build the new index counts, not the old one beside it.
+  absl::Status AdmitCode(absl::string_view what, const OpqSpec& code) const;
+  absl::Status AdmitBuild(absl::string_view what, const IndexSpec& index) const;
 
   // Durable on return.
   absl::Status Update(const CollectionUpdate& update);
@@ -110,6 +114,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void Reopen();
 
  private:
+  // By how much the index in memory grows with these upserts where no room is free.
+  uint64_t UpsertBytes(const LogEntry& entry) const;
+  // ResourceExhausted: `what`, which adds so many bytes to the index and to `others`, which are
+  // under way, would pass the memory limit.
+  absl::Status AdmitMemory(absl::string_view what, uint64_t bytes, uint64_t others) const;
   absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points,
                                       std::vector<PointCodec::Space>* spaces) const;
   absl::Status CheckQuery(std::span<const float> vector) const;
@@ -164,6 +173,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Writer writer_;
   std::atomic<uint32_t>
       last_generation_;  // the last number that a build took, also one that failed
+
+  std::atomic<uint64_t> pending_bytes_{0};  // of upserts that are under way, where there is a limit
 
   Mutex graph_mutex_;  // upkeep
   bool graph_closed_ ABSL_GUARDED_BY(graph_mutex_) = false;

@@ -91,8 +91,15 @@ absl::StatusOr<UpsertResult> Collection::Upsert(std::span<const PointInput> poin
   if (absl::Status status = context_->disk->Admit("the batch", entry->bytes); !status.ok()) {
     return status;
   }
+  const std::shared_ptr<const CollectionSpec> spec = this->spec();
+  const uint64_t growth = spec->memory_limit_bytes == 0 ? 0 : UpsertBytes(*entry);
+  const uint64_t others = pending_bytes_.fetch_add(growth, std::memory_order_relaxed);
+  const absl::Cleanup applied = [&] {
+    pending_bytes_.fetch_sub(growth, std::memory_order_relaxed);
+  };
+  if (absl::Status status = AdmitMemory("the batch", growth, others); !status.ok()) return status;
   absl::StatusOr<Writer::Written> written =
-      writer_.Submit(*entry, spec()->durability == Durability::kSync);
+      writer_.Submit(*entry, spec->durability == Durability::kSync);
   if (!written.ok()) return written.status();
   return UpsertResult{written->seq, written->upserted};
 }

@@ -160,6 +160,7 @@ void Collection::Reply(const SearchView& view, const SearchRequest& request,
     hit.seq = request.seqs ? generation.index->BornAt(found.slot) : 0;
     hit.vector.clear();
     hit.attributes.clear();
+    hit.matches.clear();
   }
 }
 

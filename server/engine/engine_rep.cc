@@ -281,7 +281,8 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
     absl::Status status = ValidateSpec(*spec, collection.schema());
     if (!status.ok()) return status;
   }
-  if (absl::Status status = AdmitBuild(collection); !status.ok()) return status;
+  absl::Status admitted = AdmitBuild(collection, spec.value_or(collection.spec()->index));
+  if (!admitted.ok()) return admitted;
   absl::StatusOr<uint64_t> number =
       operations_->Create("build_index", name, collection.uid(), Operations::Origin::kCaller);
   if (!number.ok()) return number.status();
@@ -313,6 +314,7 @@ absl::StatusOr<std::string> Engine::Rep::AddCode(absl::string_view name, const O
   const std::string what = absl::StrCat("adding the code ", OpqName(code), " to ", name);
   const uint64_t bytes = collection->points() * (code.bytes + sizeof(float));
   if (absl::Status s = memory_->Admit(what, bytes); !s.ok()) return s;
+  if (absl::Status s = collection->AdmitCode(what, code); !s.ok()) return s;
   absl::StatusOr<uint64_t> number =
       operations_->Create("add_code", name, collection->uid(), Operations::Origin::kCaller);
   if (!number.ok()) return number.status();
@@ -339,10 +341,11 @@ absl::StatusOr<std::string> Engine::Rep::DropCode(absl::string_view name, const 
 }
 
 // For a while there are two indexes.
-absl::Status Engine::Rep::AdmitBuild(const Collection& collection) {
+absl::Status Engine::Rep::AdmitBuild(const Collection& collection, const IndexSpec& spec) {
   const std::string what = absl::StrCat("building the index of ", collection.spec()->name);
   const IndexMemory memory = collection.Index().memory;
   if (absl::Status status = memory_->Admit(what, memory.Total()); !status.ok()) return status;
+  if (absl::Status status = collection.AdmitBuild(what, spec); !status.ok()) return status;
   return disk_->Admit(what, memory.Total() - memory.exact_vectors);
 }
 
@@ -350,7 +353,8 @@ absl::Status Engine::Rep::AdmitBuild(const Collection& collection) {
 // being deleted cancels its operations or refuses the build.
 absl::Status Engine::Rep::BuildUnasked(const std::shared_ptr<Collection>& collection,
                                        absl::string_view why) {
-  if (absl::Status status = AdmitBuild(*collection); !status.ok()) return status;
+  absl::Status admitted = AdmitBuild(*collection, collection->spec()->index);
+  if (!admitted.ok()) return admitted;
   const std::string name = collection->spec()->name;
   absl::StatusOr<uint64_t> number =
       operations_->Create("build_index", name, collection->uid(), Operations::Origin::kUpkeep);

@@ -69,7 +69,7 @@ class Engine::Rep {
 
   // A build.
   void Enqueue(uint64_t number, std::shared_ptr<Collection> collection);
-  absl::Status AdmitBuild(const Collection& collection);
+  absl::Status AdmitBuild(const Collection& collection, const IndexSpec& spec);
   absl::Status BuildUnasked(const std::shared_ptr<Collection>& collection, absl::string_view why);
   absl::Status ReadCollections();
   absl::Status ReadOne(uint32_t uid, absl::string_view record);

@@ -80,10 +80,37 @@ size_t IdMap::size() const {
   return nums_.size() + strs_.size();
 }
 
+size_t IdMap::EntryBytes() const {
+  return 1 + (kind_ == IdKind::kNum ? sizeof(std::pair<uint64_t, uint32_t>)
+                                    : sizeof(std::pair<std::string, uint32_t>));
+}
+
+uint64_t IdMap::TableBytes(size_t points) const {
+  size_t capacity = 1;
+  while (capacity - capacity / 8 < points) capacity = 2 * capacity + 1;
+  return points == 0 ? 0 : capacity * EntryBytes();
+}
+
 uint64_t IdMap::bytes() const {
   MutexLock lock(&mutex_);
-  return nums_.capacity() * (sizeof(std::pair<uint64_t, uint32_t>) + 1) +
-         strs_.capacity() * (sizeof(std::pair<std::string, uint32_t>) + 1) + string_bytes_;
+  return (nums_.capacity() + strs_.capacity()) * EntryBytes() + string_bytes_;
+}
+
+uint64_t IdMap::BytesAt(size_t points) const {
+  MutexLock lock(&mutex_);
+  return TableBytes(points) + string_bytes_;
+}
+
+uint64_t IdMap::string_bytes() const {
+  MutexLock lock(&mutex_);
+  return string_bytes_;
+}
+
+uint64_t IdMap::GrowthBytes(size_t points) const {
+  MutexLock lock(&mutex_);
+  const uint64_t now = (nums_.capacity() + strs_.capacity()) * EntryBytes();
+  const uint64_t then = TableBytes(nums_.size() + strs_.size() + points);
+  return then > now ? then - now : 0;
 }
 
 std::vector<uint32_t> IdMap::Slots() const {

@@ -34,6 +34,12 @@ class IdMap {
 
   size_t size() const;
   uint64_t bytes() const;  // estimate
+  // What bytes() would be of a map made for so many points, whose string ids are as long together
+  // as those of now.
+  uint64_t BytesAt(size_t points) const;
+  uint64_t string_bytes() const;  // characters of string ids
+  // By how much bytes() grows with so many new points, without the characters of string ids.
+  uint64_t GrowthBytes(size_t points) const;
   std::vector<uint32_t> Slots() const;
 
  private:
@@ -42,6 +48,10 @@ class IdMap {
     uint32_t slot = 0;
     uint64_t dead = 0;
   };
+  // Bytes of an entry with its control byte.
+  size_t EntryBytes() const;
+  // Of a table for so many points; absl's is 2^k - 1 entries, at most seven eighths of them used.
+  uint64_t TableBytes(size_t points) const;
   uint32_t FindLocked(const PointId& id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const IdKind kind_;

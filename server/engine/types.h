@@ -30,6 +30,7 @@ inline constexpr size_t kMaxNameBytes = 128;           // collections and attrib
 inline constexpr uint32_t kMaxAttributeFields = 256;   // per collection
 inline constexpr size_t kMaxAttributeBytes = 1 << 20;  // of one point, encoded
 inline constexpr uint32_t kMaxBatchPoints = 10000;     // points or ids in one call
+inline constexpr uint64_t kMaxCollectionMemory = (uint64_t{1} << 63) - 1;  // a limit, bytes
 
 // When to give up waiting or searching. Polled between lists, and while waiting for a sequence.
 struct Patience {
@@ -55,6 +56,7 @@ struct CollectionUpdate {
   std::optional<ExactVectors>
       exact_vectors;  // of the next build or restart; wins over index->exact_vectors
   std::vector<AttributeField> add_attributes;
+  std::optional<uint64_t> memory_limit_bytes;  // 0 = none
 };
 
 // --- Points ---

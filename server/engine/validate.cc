@@ -140,6 +140,10 @@ absl::Status ValidateCollectionSpec(const CollectionSpec& spec) {
   if (spec.durability != Durability::kSync && spec.durability != Durability::kAsync) {
     return absl::InvalidArgumentError("durability is neither sync nor async");
   }
+  if (spec.memory_limit_bytes > kMaxCollectionMemory) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "memory_limit_bytes is ", spec.memory_limit_bytes, ", limit ", kMaxCollectionMemory));
+  }
   return absl::OkStatus();
 }
 

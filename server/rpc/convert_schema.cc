@@ -221,6 +221,7 @@ absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec) 
   auto attributes = ToAttributeFields(spec);
   if (!attributes.ok()) return attributes.status();
   out.attributes = *std::move(attributes);
+  out.memory_limit_bytes = spec.memory_limit_bytes();
   return out;
 }
 
@@ -237,6 +238,7 @@ void FromCollectionSpec(const CollectionSpec& spec, v1::CollectionSpec* out) {
     (*out->mutable_attributes())[attribute.name] = FromAttributeType(attribute.type);
   }
   FromIndexSpec(spec.index, out->mutable_index());
+  out->set_memory_limit_bytes(spec.memory_limit_bytes);
 }
 
 void FromCollectionInfo(const CollectionInfo& info, v1::Collection* out) {
@@ -295,6 +297,7 @@ absl::StatusOr<CollectionUpdate> ToCollectionUpdate(const v1::CollectionSpec& wa
     if (!index.ok()) return AtField("index", index.status());
     update.index = *index;
   }
+  if (wanted.has_memory_limit_bytes()) update.memory_limit_bytes = wanted.memory_limit_bytes();
   const auto attributes = ToAttributeFields(wanted);
   if (!attributes.ok()) return attributes.status();
   for (const AttributeField& attribute : *attributes) {

@@ -124,6 +124,10 @@ class Decoder {
     }
     return ok() ? static_cast<E>(value) : last;
   }
+  // Whether this tag comes next; it stays.
+  bool Tells(uint8_t tag) const {
+    return !rest_.empty() && static_cast<uint8_t>(rest_.front()) == tag;
+  }
   void Expect(uint8_t tag) {
     const uint8_t value = Byte();
     if (ok() && value != tag) Fail(absl::StrCat("starts with tag ", value, ", expected ", tag));

@@ -26,6 +26,7 @@ struct CollectionSpec {
   Durability durability = Durability::kSync;
   IndexSpec index;  // of the next build; exact_vectors also of the next restart
   std::vector<AttributeField> attributes;  // ascending by name
+  uint64_t memory_limit_bytes = 0;         // of the index in memory; 0 = none
 
   bool operator==(const CollectionSpec&) const = default;
 };

@@ -11,13 +11,13 @@ namespace {
 enum Tag : uint8_t {
   kFormatTag = 1,
   kNextUidTag = 2,
-  kCollectionTag = 3,
+  kCollection3Tag = 3,  // of formats 3 to 5
   kStateTag = 4,
   kGenerationTag = 5,
   kRowTag = 6,
   kPointTag = 7,
   kOperationTag = 8,
-  kTokenCollectionTag = 9,  // from format 6 on
+  kCollectionTag = 9,  // from format 6 on
 };
 
 void PutDims(Encoder* out, const std::vector<uint32_t>& dims) {
@@ -223,11 +223,12 @@ absl::StatusOr<uint32_t> ParseNextUid(absl::string_view bytes) {
 }
 
 // tag, name, dim, nesting, metric, dtype, id kind, durability, spec, attributes {name, type},
-// created; of token matrices, which have a tag of their own, what they are.
+// created, memory limit, whether of token matrices, and what these are. Before format 6 without the
+// last three.
 std::string EncodeCollection(const CollectionRecord& collection) {
   const CollectionSpec& spec = collection.spec;
   Encoder out;
-  out.Byte(spec.multi.has_value() ? kTokenCollectionTag : kCollectionTag);
+  out.Byte(kCollectionTag);
   out.String(spec.name);
   out.Varint(spec.schema.dim);
   PutDims(&out, spec.schema.nesting);
@@ -242,14 +243,16 @@ std::string EncodeCollection(const CollectionRecord& collection) {
     out.Byte(static_cast<uint8_t>(field.type));
   }
   out.Signed(collection.created_micros);
+  out.Varint(spec.memory_limit_bytes);
+  out.Byte(spec.multi.has_value() ? 1 : 0);
   if (spec.multi.has_value()) PutMulti(&out, *spec.multi);
   return out.Take();
 }
 
 absl::StatusOr<CollectionRecord> ParseCollection(absl::string_view bytes) {
   Decoder in("collection", bytes);
-  const bool multi = !bytes.empty() && bytes.front() == kTokenCollectionTag;
-  in.Expect(multi ? kTokenCollectionTag : kCollectionTag);
+  const bool before6 = in.Tells(kCollection3Tag);
+  in.Expect(before6 ? kCollection3Tag : kCollectionTag);
   CollectionRecord collection;
   CollectionSpec& spec = collection.spec;
   spec.name = std::string(in.String("name"));
@@ -266,7 +269,10 @@ absl::StatusOr<CollectionRecord> ParseCollection(absl::string_view bytes) {
     field.type = in.Enum(AttributeType::kTimestamp, "attribute type");
   }
   collection.created_micros = in.Signed();
-  if (multi) spec.multi = GetMulti(&in);
+  if (!before6) {
+    spec.memory_limit_bytes = in.Varint();
+    if (GetBool(&in, "tokens")) spec.multi = GetMulti(&in);
+  }
   if (absl::Status status = in.Finish(); !status.ok()) return status;
   return collection;
 }

@@ -19,7 +19,8 @@
 namespace nestor {
 
 // Of the whole directory: keys, records, meaning of numbers. 4 added codes to specs and models,
-// 5 memory_dim to specs, 6 collections of token matrices; what 3 wrote means the same.
+// 5 memory_dim to specs, 6 token matrices and the memory limit to collections; what 3 wrote means
+// the same.
 inline constexpr uint32_t kFormatVersion = 6;
 inline constexpr uint32_t kOldestFormatVersion = 3;
 

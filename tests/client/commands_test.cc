@@ -79,7 +79,8 @@ TEST_F(CommandsTest, CreateSendsTheWholeSpec) {
                              "--id-kind",       "str",
                              "--lists",         "9",
                              "--shells",        "64,768",
-                             "--exact-vectors", "store"});
+                             "--exact-vectors", "store",
+                             "--memory-limit",  "300MB"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out, "created collection wnh: 768 dims, dot, f16\n");
   ASSERT_EQ(server_.created().size(), 1u);
@@ -93,6 +94,19 @@ TEST_F(CommandsTest, CreateSendsTheWholeSpec) {
   EXPECT_EQ(spec.index().lists(), 9u);
   EXPECT_THAT(spec.index().shells(), ElementsAre(64, 768));
   EXPECT_EQ(spec.index().exact_vectors(), v1::EXACT_VECTORS_STORE);
+  EXPECT_EQ(spec.memory_limit_bytes(), 300'000'000u);
+}
+
+TEST_F(CommandsTest, UpdateSendsWhatIsGiven) {
+  Result result = Run({"update", "c", "--memory-limit", "1500MiB", "--durability", "sync"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "updated collection c: durability sync, memory limit 1.6 GB\n");
+  EXPECT_THAT(Run({"stats", "c"}).out, HasSubstr("memory limit           1.6 GB\n"));
+  result = Run({"update", "c", "--durability", "async"});
+  EXPECT_EQ(result.out, "updated collection c: durability async, memory limit 1.6 GB\n");
+  result = Run({"update", "c", "--memory-limit", "0"});
+  EXPECT_EQ(result.out, "updated collection c: durability async, memory limit none\n");
+  EXPECT_THAT(Run({"stats", "c"}).out, HasSubstr("memory limit           none\n"));
 }
 
 TEST_F(CommandsTest, WrongUsageIsExitCode2AndSendsNothing) {
@@ -107,6 +121,14 @@ TEST_F(CommandsTest, WrongUsageIsExitCode2AndSendsNothing) {
       {"create", "x", "--dim", "8", "--metric", "l2", "--attribute", "a:blob"},
       {"create", "x", "--dim", "8", "--metric", "l2", "--attribute", "a:bool", "--attribute",
        "a:bool"},
+      {"create", "x", "--dim", "8", "--metric", "l2", "--memory-limit", "-1"},
+      {"update"},
+      {"update", "c"},
+      {"update", "c", "--memory-limit", "much"},
+      {"update", "c", "--memory-limit", "-1"},
+      {"update", "c", "--memory-limit", "8EiB"},
+      {"update", "c", "--memory-limit", "9223372036854775808"},
+      {"update", "c", "--durability", "often"},
       {"search", "c"},
       {"search", "c", "--vector", "1,2", "--id", "3"},
       {"search", "c", "--vector", "1,x"},
@@ -133,7 +155,7 @@ TEST_F(CommandsTest, HelpExplainsExitCodes) {
   EXPECT_EQ(all.code, 0);
   EXPECT_THAT(all.out, HasSubstr("Exit codes: 0 ok; 1 failed"));
   for (const char* command :
-       {"create", "load", "build", "search", "get", "delete", "stats", "health"}) {
+       {"create", "update", "load", "build", "search", "get", "delete", "stats", "health"}) {
     EXPECT_THAT(all.out, HasSubstr(command));
     const Result one = Run({command, "--help"}, false);
     EXPECT_EQ(one.code, 0);

@@ -110,6 +110,24 @@ class FakeServer::Services {
       *response = it->second;
       return Status::OK;
     }
+    // Knows of durability and the memory limit.
+    Status UpdateCollection(ServerContext* context, const v1::UpdateCollectionRequest* request,
+                            v1::Collection* response) override {
+      if (Status s = Enter(fake, context); !s.ok()) return s;
+      std::lock_guard lock(fake->mutex_);
+      const v1::CollectionSpec& wanted = request->spec();
+      const auto it = fake->collections.find(wanted.name());
+      if (it == fake->collections.end()) return NoCollection(wanted.name());
+      v1::CollectionSpec* spec = it->second.mutable_spec();
+      if (wanted.durability() != v1::DURABILITY_UNSPECIFIED) {
+        spec->set_durability(wanted.durability());
+      }
+      if (wanted.has_memory_limit_bytes()) {
+        spec->set_memory_limit_bytes(wanted.memory_limit_bytes());
+      }
+      *response = it->second;
+      return Status::OK;
+    }
     // One collection a page, so that clients have to turn pages.
     Status ListCollections(ServerContext* context, const v1::ListCollectionsRequest* request,
                            v1::ListCollectionsResponse* response) override {

@@ -237,7 +237,13 @@ void AddStored(Samples* all) {
       .generation = 2, .spec = Collection().spec.index, .rows_at_build = 1000, .built_micros = 9};
   (*all)["records/format"] = Choose(0) + EncodeFormatVersion(kFormatVersion);
   (*all)["records/next_uid"] = Choose(1) + EncodeNextUid(300);
-  (*all)["records/collection"] = Choose(2) + EncodeCollection(Collection());
+  CollectionRecord collection = Collection();
+  // As formats 3 to 5 wrote them: another tag, nothing behind `created`.
+  const std::string unlimited = EncodeCollection(collection);
+  (*all)["records/collection_of_format_5"] =
+      Choose(2) + "\x03" + unlimited.substr(1, unlimited.size() - 3);
+  collection.spec.memory_limit_bytes = uint64_t{300} << 20;
+  (*all)["records/collection"] = Choose(2) + EncodeCollection(collection);
   (*all)["records/token_collection"] = Choose(2) + EncodeCollection(TokenCollection());
   (*all)["records/state"] = Choose(3) + EncodeState({.seq = 1ull << 40, .next_row = 77});
   (*all)["records/generation"] = Choose(4) + EncodeGeneration(generation);
@@ -305,6 +311,7 @@ v1::CollectionSpec Spec() {
 void AddSchemaRequests(Samples* all) {
   v1::CreateCollectionRequest create;
   *create.mutable_spec() = Spec();
+  create.mutable_spec()->set_memory_limit_bytes(uint64_t{300} << 20);
   (*all)["schema_request/create"] = Choose(0) + Serialize(create);
   v1::CreateCollectionRequest least;
   least.mutable_spec()->set_name("c");
@@ -318,6 +325,7 @@ void AddSchemaRequests(Samples* all) {
   update.mutable_spec()->add_nesting(2);
   update.mutable_spec()->add_nesting(4);
   update.mutable_spec()->set_durability(v1::DURABILITY_SYNC);
+  update.mutable_spec()->set_memory_limit_bytes(0);
   (*update.mutable_spec()->mutable_attributes())["added"] = v1::ATTRIBUTE_TYPE_BOOL;
   (*update.mutable_spec()->mutable_attributes())["s"] = v1::ATTRIBUTE_TYPE_STRING;
   (*all)["schema_request/update"] = Choose(1) + Serialize(update);

@@ -27,6 +27,7 @@ CollectionSpec FullSpec() {
                 .no_lists = true,
                 .codes = {{64, 16, 4}, {128, 16, 8}}};
   spec.attributes = {{"pages", AttributeType::kInt64}, {"title", AttributeType::kString}};
+  spec.memory_limit_bytes = uint64_t{1} << 40;
   return spec;
 }
 
@@ -140,6 +141,17 @@ TEST(ConvertSchemaTest, UpdatesChangeWhatMayChange) {
   EXPECT_EQ(update->index->lists, 5u);
   EXPECT_EQ(update->index->exact_vectors, ExactVectors::kStore) << "UNSPECIFIED leaves it as it is";
   EXPECT_EQ(update->add_attributes, (std::vector<AttributeField>{{"year", AttributeType::kInt64}}));
+}
+
+// 0 takes a limit away; one that is not set stays.
+TEST(ConvertSchemaTest, UpdatesOfTheMemoryLimit) {
+  v1::CollectionSpec wanted;
+  wanted.set_name("books");
+  EXPECT_EQ(ToCollectionUpdate(wanted, FullSpec())->memory_limit_bytes, std::nullopt);
+  wanted.set_memory_limit_bytes(0);
+  EXPECT_EQ(ToCollectionUpdate(wanted, FullSpec())->memory_limit_bytes, uint64_t{0});
+  wanted.set_memory_limit_bytes(5000);
+  EXPECT_EQ(ToCollectionUpdate(wanted, FullSpec())->memory_limit_bytes, uint64_t{5000});
 }
 
 TEST(ConvertSchemaTest, UpdatesThatRepeatThePresentChangeNothing) {

@@ -25,6 +25,7 @@ CollectionSpec SomeCollection() {
       true};
   spec.index.codes = {{64, 8, 4}, {768, 96, 8}};
   spec.attributes = {{"lang", AttributeType::kString}, {"year", AttributeType::kInt64}};
+  spec.memory_limit_bytes = uint64_t{300} << 20;
   return spec;
 }
 
@@ -111,6 +112,21 @@ TEST(RecordsTest, BytesOfVersion1) {
   EXPECT_EQ(EncodePointHeader(2, uint64_t{3}, EncodeAttributes({{"a", int64_t{-2}}}), 4),
             std::string("\x07\x02\x01\x03\x05\x01\x01"
                         "a\x02\x03\x04"));
+}
+
+// Formats 3 to 5 wrote collections with tag 3, and nothing behind when they were created.
+TEST(RecordsTest, CollectionsOfFormat5) {
+  CollectionRecord collection{SomeCollection(), 1'700'000'000'000'000};
+  collection.spec.memory_limit_bytes = 0;
+  std::string bytes = EncodeCollection(collection);
+  ASSERT_EQ(bytes[0], 9);
+  bytes[0] = 3;
+  EXPECT_EQ(ParseCollection(bytes).status().code(), absl::StatusCode::kDataLoss);
+  bytes.resize(bytes.size() - 2);
+  EXPECT_EQ(*ParseCollection(bytes), collection);
+  EXPECT_EQ(EncodeCollection(*ParseCollection(bytes))[0], 9);
+  EXPECT_THAT(std::string(ParseCollection("\x08").status().message()),
+              HasSubstr("starts with tag 8, expected 9"));
 }
 
 struct Malformed {
