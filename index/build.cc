@@ -177,6 +177,9 @@ class Builder {
                           .iterations = options_.code_iterations,
                           .threads = options_.threads,
                           .seed = options_.seed};
+    for (const GivenCode& given : options_.given_codes) {
+      if (given.quantizer->spec() == training.spec) training.given = given;
+    }
     training.progress = [this, c](double of_this) {
       return Report("train codes", kAssigned + (kCodesTrained - kAssigned) *
                                                    (static_cast<double>(c) + of_this) /

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "index/code.h"
 #include "index/ivf_index.h"
 
 namespace nestor {
@@ -36,6 +37,8 @@ struct BuildOptions {
   int code_iterations = 50;  // of the training of each code
   // Rows that each code is trained on, evenly spread, at most.
   uint64_t code_rows = 65536;
+  // Those of the spec's codes that are here are not trained.
+  std::vector<GivenCode> given_codes;
   // Told now and then, from the calling thread: the phase and the fraction of the whole build done.
   // False stops the build: Cancelled.
   std::function<bool(const char* phase, double fraction)> progress;

@@ -4,8 +4,9 @@
 
 namespace nestor {
 
-Code::Code(Metric metric, std::shared_ptr<const OpqQuantizer> quantizer, std::vector<float> means)
-    : metric_(metric), quantizer_(std::move(quantizer)), means_(std::move(means)) {
+Code::Code(Metric metric, std::shared_ptr<const OpqQuantizer> quantizer, std::vector<float> means,
+           CodeOrigin origin)
+    : metric_(metric), quantizer_(std::move(quantizer)), means_(std::move(means)), origin_(origin) {
   if (!half_squares()) return;
   rotated_means_.resize(means_.size());
   quantizer_->Rotate(means_.data(), means_.size() / spec().dim, rotated_means_.data());

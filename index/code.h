@@ -15,13 +15,31 @@
 
 namespace nestor {
 
+// Where a code's rotation and codebooks are from, and what they were learnt on. Numbers are on
+// disk.
+enum class CodeOrigin : uint8_t {
+  kTrained = 0,            // here, by each build, on residuals where there are several lists
+  kGivenForResiduals = 1,  // elsewhere: builds keep them, with the means of their own lists
+  kGivenForRows = 2,       // elsewhere: builds keep them; rows are coded whole, without means
+};
+
+// What a code is made of that was learnt elsewhere.
+struct GivenCode {
+  std::shared_ptr<const OpqQuantizer> quantizer;
+  CodeOrigin origin = CodeOrigin::kGivenForResiduals;
+};
+
 class Code {
  public:
-  // `means`: lists x the code's dim, or empty where there is one list.
-  Code(Metric metric, std::shared_ptr<const OpqQuantizer> quantizer, std::vector<float> means);
+  // `means`: lists x the code's dim, or empty where there is one list or rows are coded whole.
+  Code(Metric metric, std::shared_ptr<const OpqQuantizer> quantizer, std::vector<float> means,
+       CodeOrigin origin = CodeOrigin::kTrained);
 
   const OpqSpec& spec() const { return quantizer_->spec(); }
   const OpqQuantizer& quantizer() const { return *quantizer_; }
+  CodeOrigin origin() const { return origin_; }
+  // For an index of other rows; of one that was given.
+  GivenCode given() const { return {quantizer_, origin_}; }
   Metric metric() const { return metric_; }
   bool of_residuals() const { return !means_.empty(); }
   const std::vector<float>& means() const { return means_; }
@@ -48,6 +66,7 @@ class Code {
   const Metric metric_;
   const std::shared_ptr<const OpqQuantizer> quantizer_;
   const std::vector<float> means_;
+  const CodeOrigin origin_;
   std::vector<float> rotated_means_;  // where half squares need them
 };
 

@@ -1,6 +1,6 @@
 // A code as bytes, for the store (which adds checksums). All numbers little-endian:
-//   u32 lists, 0 where codes are not of residuals | f32 means[lists][dim] | quantizer
-//   (codes/stored.h)
+//   u32 lists, 0 where codes are not of residuals, and from bit 30 on CodeOrigin (0 before format
+//   6) | f32 means[lists][dim] | quantizer (codes/stored.h)
 #ifndef NESTOR_INDEX_STORED_CODE_H_
 #define NESTOR_INDEX_STORED_CODE_H_
 

@@ -50,10 +50,16 @@ absl::StatusOr<std::shared_ptr<const Code>> TrainCode(const VectorSchema& schema
                                                       const CodeTraining& training) {
   const uint32_t dim = training.spec.dim;
   std::vector<float> means;
-  if (model.lists > 1) {
+  const bool whole = training.given && training.given->origin == CodeOrigin::kGivenForRows;
+  if (model.lists > 1 && !whole) {
     auto of_rows = CodeMeans(schema, model, source, lists, training);
     if (!of_rows.ok()) return of_rows.status();
     means = *std::move(of_rows);
+  }
+  if (training.given) {
+    if (training.rows_read) training.rows_read();
+    return std::make_shared<const Code>(schema.metric, training.given->quantizer, std::move(means),
+                                        training.given->origin);
   }
   std::vector<float> rows;
   const uint64_t wanted = std::min<uint64_t>({source.size(), kMaxOpqTrainingRows, training.rows});

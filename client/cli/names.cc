@@ -34,6 +34,8 @@ constexpr Word<v1::AttributeType> kAttributeTypes[] = {
     {"string", v1::ATTRIBUTE_TYPE_STRING},           {"int64", v1::ATTRIBUTE_TYPE_INT64},
     {"double", v1::ATTRIBUTE_TYPE_DOUBLE},           {"bool", v1::ATTRIBUTE_TYPE_BOOL},
     {"string-list", v1::ATTRIBUTE_TYPE_STRING_LIST}, {"timestamp", v1::ATTRIBUTE_TYPE_TIMESTAMP}};
+constexpr Word<v1::CodeInput> kCodeInputs[] = {{"rows", v1::CODE_INPUT_ROWS},
+                                               {"residuals", v1::CODE_INPUT_RESIDUALS}};
 constexpr Word<v1::Index::State> kIndexStates[] = {{"unbuilt", v1::Index::STATE_UNBUILT},
                                                    {"building", v1::Index::STATE_BUILDING},
                                                    {"ready", v1::Index::STATE_READY}};
@@ -85,6 +87,9 @@ absl::StatusOr<v1::IdKind> IdKindFromName(absl::string_view name) {
 absl::StatusOr<v1::AttributeType> AttributeTypeFromName(absl::string_view name) {
   return Find<v1::AttributeType>(kAttributeTypes, "attribute type", name);
 }
+absl::StatusOr<v1::CodeInput> CodeInputFromName(absl::string_view name) {
+  return Find<v1::CodeInput>(kCodeInputs, "input", name);
+}
 
 std::string ToName(v1::Metric value) { return NameOf<v1::Metric>(kMetrics, value); }
 std::string ToName(v1::Dtype value) { return NameOf<v1::Dtype>(kDtypes, value); }
@@ -97,6 +102,7 @@ std::string ToName(v1::IdKind value) { return NameOf<v1::IdKind>(kIdKinds, value
 std::string ToName(v1::AttributeType value) {
   return NameOf<v1::AttributeType>(kAttributeTypes, value);
 }
+std::string ToName(v1::CodeInput value) { return NameOf<v1::CodeInput>(kCodeInputs, value); }
 std::string ToName(v1::Index::State value) { return NameOf<v1::Index::State>(kIndexStates, value); }
 std::string ToName(v1::Collection::State value) {
   return NameOf<v1::Collection::State>(kCollectionStates, value);

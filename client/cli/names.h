@@ -19,6 +19,7 @@ absl::StatusOr<v1::ShellCodec> ShellCodecFromName(absl::string_view name);      
 absl::StatusOr<v1::ExactVectors> ExactVectorsFromName(absl::string_view name);  // memory store
 absl::StatusOr<v1::Durability> DurabilityFromName(absl::string_view name);      // sync async
 absl::StatusOr<v1::IdKind> IdKindFromName(absl::string_view name);              // num str
+absl::StatusOr<v1::CodeInput> CodeInputFromName(absl::string_view name);        // rows residuals
 // string int64 double bool string-list timestamp
 absl::StatusOr<v1::AttributeType> AttributeTypeFromName(absl::string_view name);
 
@@ -30,6 +31,7 @@ std::string ToName(v1::ExactVectors value);
 std::string ToName(v1::Durability value);
 std::string ToName(v1::IdKind value);
 std::string ToName(v1::AttributeType value);
+std::string ToName(v1::CodeInput value);
 std::string ToName(v1::Index::State value);       // unbuilt building ready
 std::string ToName(v1::Collection::State value);  // loading ready
 std::string ToText(const v1::GraphSpec& graph);   // "384 dims, degree 28, ef-construction 200"

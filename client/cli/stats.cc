@@ -76,11 +76,12 @@ std::string AttributeList(const v1::CollectionSpec& spec) {
   return sorted.empty() ? "none" : absl::StrJoin(sorted, ", ", absl::PairFormatter(":"));
 }
 
-// "opq256x32b4, opq64x8b8 (45 %)", the latter being added.
+// "opq256x32b4 (imported), opq64x8b8 (45 %)", the latter being added.
 std::string CodeList(const v1::Index& index) {
   if (index.codes().empty()) return "none";
   return absl::StrJoin(index.codes(), ", ", [](std::string* out, const v1::Code& code) {
     absl::StrAppend(out, ToText(code.spec()));
+    if (code.origin() == v1::Code::ORIGIN_IMPORTED) absl::StrAppend(out, " (imported)");
     if (code.state() != v1::Code::STATE_BUILDING) return;
     absl::StrAppend(out, " (", static_cast<int>(100 * code.progress()), " %)");
   });

@@ -211,6 +211,18 @@ absl::StatusOr<v1::Operation> Client::DropCode(const v1::DropCodeRequest& reques
   });
 }
 
+absl::StatusOr<v1::Operation> Client::ImportCode(const v1::ImportCodeRequest& request) {
+  return Run<v1::Operation>(Repeat::kOnlyIfRefused, [&](auto* context, auto* response) {
+    return stubs_->indexes->ImportCode(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::ExportCodeResponse> Client::ExportCode(const v1::ExportCodeRequest& request) {
+  return Run<v1::ExportCodeResponse>(Repeat::kIdempotent, [&](auto* context, auto* response) {
+    return stubs_->indexes->ExportCode(context, request, response);
+  });
+}
+
 absl::StatusOr<v1::Index> Client::GetIndex(absl::string_view collection) {
   v1::GetIndexRequest request;
   request.set_collection(std::string(collection));

@@ -70,6 +70,8 @@ class Client {
   absl::StatusOr<v1::Operation> BuildIndex(const v1::BuildIndexRequest& request);
   absl::StatusOr<v1::Operation> AddCode(const v1::AddCodeRequest& request);
   absl::StatusOr<v1::Operation> DropCode(const v1::DropCodeRequest& request);
+  absl::StatusOr<v1::Operation> ImportCode(const v1::ImportCodeRequest& request);
+  absl::StatusOr<v1::ExportCodeResponse> ExportCode(const v1::ExportCodeRequest& request);
   absl::StatusOr<v1::Index> GetIndex(absl::string_view collection);
 
   absl::StatusOr<v1::SearchResponse> Search(const v1::SearchRequest& request);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
 #include "index/build.h"
+#include "index/code_table.h"
 #include "server/engine/clock.h"
 #include "server/engine/priority.h"
 #include "server/engine/row_source.h"
@@ -72,6 +73,12 @@ absl::Status Build::BuildIndex() {
   task_.snapshots->Unpin(start_.ticket);
   BuildOptions options;
   options.threads = task_.threads;
+  const std::shared_ptr<const CodeTable> codes = old.codes();
+  for (const CodeTable::Entry& entry : codes->ready) {
+    if (entry.code->origin() != CodeOrigin::kTrained) {
+      options.given_codes.push_back(entry.code->given());
+    }
+  }
   options.progress = [this](const char* phase, double fraction) {
     return task_.progress(phase, fraction * kIndexShare);
   };

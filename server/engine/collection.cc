@@ -68,6 +68,9 @@ IndexInfo Collection::Index() const {
   info.spec = index.spec();
   const std::shared_ptr<const CodeTable> codes = index.codes();
   info.spec.codes = codes->Specs();
+  for (const CodeTable::Entry& entry : codes->ready) {
+    info.code_origins.push_back(entry.code->origin());
+  }
   for (const CodeTable::Building& one : codes->building) {
     info.building_codes.push_back({one.spec, one.progress->load(std::memory_order_relaxed)});
   }

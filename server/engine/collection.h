@@ -93,9 +93,13 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // The builder's, one of these at a time. Phase and fraction of the work; false: stop, Cancelled.
   using Progress = std::function<bool(absl::string_view phase, double fraction)>;
   absl::Status Build(Progress progress);
-  // Beside reads and writes: trains a code, then codes all rows. FailedPrecondition: the index was
-  // never built, has no lists, too few rows or codes enough; AlreadyExists.
-  absl::Status AddCode(const OpqSpec& spec, const Progress& progress);
+  // Beside reads and writes: trains a code, or takes what was `given`, then codes all rows.
+  // FailedPrecondition: the index was never built, has no lists, too few rows or codes enough;
+  // AlreadyExists.
+  absl::Status AddCode(const OpqSpec& spec, const std::optional<GivenCode>& given,
+                       const Progress& progress);
+  // NotFound; FailedPrecondition while it is being added.
+  absl::StatusOr<std::shared_ptr<const Code>> FindCode(const OpqSpec& spec) const;
   // From the index and from the spec of the next build. NotFound.
   absl::Status DropCode(const OpqSpec& spec);
 
@@ -148,8 +152,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status ReadOutput(
       const Generation& generation, std::span<const uint32_t> slots, const PointOutput& output,
       absl::FunctionRef<void(size_t, std::string vector, Attributes attributes)> set) const;
-  absl::Status TrainAndPublish(const OpqSpec& spec, const Progress& progress);
-  absl::Status CodeRows(const Snapshots::Pinned& pinned, const Code& code,
+  absl::Status TrainAndPublish(const OpqSpec& spec, const std::optional<GivenCode>& given,
+                               const Progress& progress);
+  // `begun`: the share of the whole that was done before.
+  absl::Status CodeRows(const Snapshots::Pinned& pinned, const Code& code, double begun,
                         const Progress& progress);
   // What changes of the codes of the built index, of those of the next one, and in the store.
   using CodeChange = absl::FunctionRef<absl::Status(std::vector<OpqSpec>* built,

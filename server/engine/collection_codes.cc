@@ -2,6 +2,7 @@
 // thread.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +36,8 @@ std::vector<uint32_t> ListsOf(const IvfIndex& index, const RowSource& rows) {
 
 }  // namespace
 
-absl::Status Collection::AddCode(const OpqSpec& spec, const Progress& progress) {
+absl::Status Collection::AddCode(const OpqSpec& spec, const std::optional<GivenCode>& given,
+                                 const Progress& progress) {
   absl::Status status =
       writer_.Exclude([&](Generation& current, const absl::Status& closed) -> absl::Status {
         if (!closed.ok()) return closed;
@@ -48,7 +50,7 @@ absl::Status Collection::AddCode(const OpqSpec& spec, const Progress& progress) 
       });
   if (!status.ok()) return status;
   Pass(CrashPoint::kCodeBegun);
-  status = TrainAndPublish(spec, progress);
+  status = TrainAndPublish(spec, given, progress);
   if (status.ok()) return status;
   // Also where the collection is closed: it may open again.
   writer_
@@ -60,7 +62,24 @@ absl::Status Collection::AddCode(const OpqSpec& spec, const Progress& progress) 
   return status;
 }
 
-absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& progress) {
+absl::StatusOr<std::shared_ptr<const Code>> Collection::FindCode(const OpqSpec& spec) const {
+  const std::shared_ptr<const CodeTable> codes = snapshots_.Peek().generation->index->codes();
+  for (const CodeTable::Entry& entry : codes->ready) {
+    if (entry.code->spec() == spec) return entry.code;
+  }
+  for (const CodeTable::Building& one : codes->building) {
+    if (one.spec != spec) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("the code ", OpqName(spec), " is being added: ",
+                     static_cast<int>(100 * one.progress->load(std::memory_order_relaxed)), " %"));
+  }
+  return absl::NotFoundError(
+      absl::StrCat("no code ", OpqName(spec), "; the index has ", CodesText(codes->Specs())));
+}
+
+absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const std::optional<GivenCode>& given,
+                                         const Progress& progress) {
+  const double trained_share = given.has_value() ? 0 : kTrained;
   std::shared_ptr<const Code> code;
   {
     const absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
@@ -68,10 +87,10 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
     absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
     const IvfIndex& index = *pinned->generation->index;
     const RowSource rows(index, stored_, index.SlotsAt(pinned->seq));
-    CodeTraining training{.spec = spec, .threads = context_->build_threads};
+    CodeTraining training{.spec = spec, .threads = context_->build_threads, .given = given};
     training.progress = [&](double fraction) {
-      index.ReportCode(kTrained * fraction);
-      return progress("train", kTrained * fraction);
+      index.ReportCode(trained_share * fraction);
+      return progress("train", trained_share * fraction);
     };
     // Nothing is kept for it while it trains.
     training.rows_read = [&] { std::move(unpin).Invoke(); };
@@ -96,7 +115,7 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
   if (!status.ok()) return status;
   const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
   Pass(CrashPoint::kCodeAttached);
-  status = CodeRows(*pinned, *code, progress);
+  status = CodeRows(*pinned, *code, trained_share, progress);
   if (!status.ok()) return status;
   Pass(CrashPoint::kRowsCoded);
   return StoreCodes(
@@ -112,7 +131,7 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const Progress& pr
       [&](IvfIndex* index) { index->PublishCode(pinned->seq); });
 }
 
-absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& code,
+absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& code, double begun,
                                   const Progress& progress) {
   const IvfIndex& index = *pinned.generation->index;
   const RowSource rows(index, stored_, index.SlotsAt(pinned.seq));
@@ -123,7 +142,7 @@ absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& c
   std::vector<float> half_squares(kChunkRows);
   for (uint64_t first = 0; first < rows.size(); first += kChunkRows) {
     const double done =
-        kTrained + (1 - kTrained) * static_cast<double>(first) / static_cast<double>(rows.size());
+        begun + (1 - begun) * static_cast<double>(first) / static_cast<double>(rows.size());
     index.ReportCode(done);
     if (!progress("encode", done)) return absl::CancelledError("adding the code was cancelled");
     const uint64_t n = std::min<uint64_t>(kChunkRows, rows.size() - first);

@@ -116,7 +116,18 @@ absl::StatusOr<std::string> Engine::BuildIndex(absl::string_view name,
 }
 
 absl::StatusOr<std::string> Engine::AddCode(absl::string_view name, const OpqSpec& code) {
-  return rep_->AddCode(name, code);
+  return rep_->AddCode(name, code, std::nullopt);
+}
+
+absl::StatusOr<std::string> Engine::ImportCode(absl::string_view name, const GivenCode& code) {
+  return rep_->AddCode(name, code.quantizer->spec(), code);
+}
+
+absl::StatusOr<std::shared_ptr<const Code>> Engine::ExportCode(absl::string_view name,
+                                                               const OpqSpec& code) const {
+  absl::StatusOr<std::shared_ptr<Collection>> collection = rep_->Find(name);
+  if (!collection.ok()) return collection.status();
+  return (*collection)->FindCode(code);
 }
 
 absl::StatusOr<std::string> Engine::DropCode(absl::string_view name, const OpqSpec& code) {

@@ -180,6 +180,11 @@ class Engine {
   // operation fails with FailedPrecondition, AlreadyExists or NotFound where it cannot be.
   absl::StatusOr<std::string> AddCode(absl::string_view collection, const OpqSpec& code);
   absl::StatusOr<std::string> DropCode(absl::string_view collection, const OpqSpec& code);
+  // As AddCode, with rotation and codebooks that were learnt elsewhere; later builds keep them.
+  absl::StatusOr<std::string> ImportCode(absl::string_view collection, const GivenCode& code);
+  // One of the live index. NotFound; FailedPrecondition while it is being added.
+  absl::StatusOr<std::shared_ptr<const Code>> ExportCode(absl::string_view collection,
+                                                         const OpqSpec& code) const;
   absl::StatusOr<IndexInfo> GetIndex(absl::string_view collection) const;
 
   // --- Operations ---

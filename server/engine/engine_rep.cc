@@ -305,7 +305,8 @@ void Engine::Rep::Enqueue(uint64_t number, std::shared_ptr<Collection> collectio
        [target](const Collection::Progress& progress) { return target->Build(progress); }});
 }
 
-absl::StatusOr<std::string> Engine::Rep::AddCode(absl::string_view name, const OpqSpec& code) {
+absl::StatusOr<std::string> Engine::Rep::AddCode(absl::string_view name, const OpqSpec& code,
+                                                 const std::optional<GivenCode>& given) {
   MutexLock change(&change_mutex_);
   absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
   if (!found.ok()) return found.status();
@@ -319,8 +320,8 @@ absl::StatusOr<std::string> Engine::Rep::AddCode(absl::string_view name, const O
       operations_->Create("add_code", name, collection->uid(), Operations::Origin::kCaller);
   if (!number.ok()) return number.status();
   builder_->Add({*number, *std::move(found), absl::StrCat("adding the code ", OpqName(code)),
-                 [collection, code](const Collection::Progress& progress) {
-                   return collection->AddCode(code, progress);
+                 [collection, code, given](const Collection::Progress& progress) {
+                   return collection->AddCode(code, given, progress);
                  }});
   return Operations::Id(*number);
 }

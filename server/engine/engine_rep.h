@@ -41,7 +41,8 @@ class Engine::Rep {
   absl::Status Delete(absl::string_view name);
   absl::StatusOr<std::string> BuildIndex(absl::string_view name,
                                          const std::optional<IndexSpec>& spec);
-  absl::StatusOr<std::string> AddCode(absl::string_view name, const OpqSpec& code);
+  absl::StatusOr<std::string> AddCode(absl::string_view name, const OpqSpec& code,
+                                      const std::optional<GivenCode>& given);
   absl::StatusOr<std::string> DropCode(absl::string_view name, const OpqSpec& code);
   std::vector<std::shared_ptr<Collection>> All() const;
   // Zeros once closed.

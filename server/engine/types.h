@@ -15,6 +15,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "index/code.h"
 #include "index/ivf_index.h"
 #include "index/multi/maxsim.h"
 #include "index/plan.h"
@@ -192,7 +193,8 @@ struct IndexInfo {
   // that was never built, or was built when it had fewer. Rows written after a build are assigned
   // to its lists at once and do not count.
   uint64_t unbuilt = 0;
-  IndexMemory memory;  // code_parts go by spec.codes
+  IndexMemory memory;                    // code_parts go by spec.codes
+  std::vector<CodeOrigin> code_origins;  // likewise
   // Codes that are being added beside the live index, with the fraction done.
   struct BuildingCode {
     OpqSpec spec;

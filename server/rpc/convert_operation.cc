@@ -81,6 +81,9 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
     if (c < info.memory.code_parts.size()) code->set_bytes(info.memory.code_parts[c]);
     code->set_state(v1::Code::STATE_READY);
     code->set_progress(1);
+    const bool trained =
+        c >= info.code_origins.size() || info.code_origins[c] == CodeOrigin::kTrained;
+    code->set_origin(trained ? v1::Code::ORIGIN_TRAINED : v1::Code::ORIGIN_IMPORTED);
   }
   for (const IndexInfo::BuildingCode& building : info.building_codes) {
     v1::Code* code = out->add_codes();

@@ -5,6 +5,7 @@
 
 #include "server/engine/engine.h"
 #include "server/rpc/call.h"
+#include "server/rpc/convert_code.h"
 #include "server/rpc/convert_operation.h"
 #include "server/rpc/convert_schema.h"
 #include "server/rpc/status.h"
@@ -65,6 +66,38 @@ grpc::ServerUnaryReactor* IndexService::AddCode(grpc::CallbackServerContext* con
       backend_, &backend_->writes, Method::kAddCode, context, in, out,
       [](Engine& engine, const v1::AddCodeRequest& request, v1::Operation* reply) {
         return ChangeCodes(engine, request, &Engine::AddCode, reply);
+      });
+}
+
+grpc::ServerUnaryReactor* IndexService::ImportCode(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* in,
+                                                   grpc::ByteBuffer* out) {
+  return StartCall<v1::ImportCodeRequest, v1::Operation>(
+      backend_, &backend_->writes, Method::kImportCode, context, in, out,
+      [](Engine& engine, const v1::ImportCodeRequest& request,
+         v1::Operation* reply) -> absl::Status {
+        const absl::StatusOr<GivenCode> code = ToGivenCode(request);
+        if (!code.ok()) return code.status();
+        const absl::StatusOr<std::string> id = engine.ImportCode(request.collection(), *code);
+        if (!id.ok()) return AtField("code", id.status());
+        const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
+        if (!operation.ok()) return operation.status();
+        FromOperation(*operation, reply);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* IndexService::ExportCode(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* in,
+                                                   grpc::ByteBuffer* out) {
+  return StartCall<v1::ExportCodeRequest, v1::ExportCodeResponse>(
+      backend_, &backend_->reads, Method::kExportCode, context, in, out,
+      [](Engine& engine, const v1::ExportCodeRequest& request,
+         v1::ExportCodeResponse* reply) -> absl::Status {
+        if (!request.has_code()) return FieldError("code", "must be set");
+        const auto code = engine.ExportCode(request.collection(), ToCodeSpec(request.code()));
+        if (!code.ok()) return AtField("code", code.status());
+        return FromCode(**code, reply);
       });
 }
 

@@ -10,8 +10,11 @@ namespace nestor {
 // Every method takes bytes (wire.h says why).
 using RawIndexService = v1::IndexService::WithRawCallbackMethod_GetIndex<
     v1::IndexService::WithRawCallbackMethod_DropCode<
-        v1::IndexService::WithRawCallbackMethod_AddCode<
-            v1::IndexService::WithRawCallbackMethod_BuildIndex<v1::IndexService::Service>>>>;
+        v1::IndexService::WithRawCallbackMethod_ExportCode<
+            v1::IndexService::WithRawCallbackMethod_ImportCode<
+                v1::IndexService::WithRawCallbackMethod_AddCode<
+                    v1::IndexService::WithRawCallbackMethod_BuildIndex<
+                        v1::IndexService::Service>>>>>>;
 
 class IndexService final : public RawIndexService {
  public:
@@ -21,6 +24,10 @@ class IndexService final : public RawIndexService {
                                        const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* AddCode(grpc::CallbackServerContext* context,
                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
+  grpc::ServerUnaryReactor* ImportCode(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
+  grpc::ServerUnaryReactor* ExportCode(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* DropCode(grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetIndex(grpc::CallbackServerContext* context,

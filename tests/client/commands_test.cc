@@ -235,6 +235,44 @@ TEST_F(CommandsTest, AddsAndDropsCodes) {
   EXPECT_EQ(Run({"code", "c", "opq2x1b8"}).code, 2);
 }
 
+TEST_F(CommandsTest, ImportsAndExportsCodes) {
+  const std::string file = files_.Write("in.faiss", std::string("a\0b", 3));
+  const Result in = Run({"code", "import", "c", "opq2x1b8", file, "--input", "rows"});
+  EXPECT_EQ(in.code, 0) << in.err;
+  EXPECT_THAT(in.out, HasSubstr("imported the code opq2x1b8 into c in "));
+  EXPECT_EQ(Run({"code", "import", "c", "opq2x1b8", file, "--input", "residuals"}).code, 0);
+  EXPECT_THAT(server_.code_changes(),
+              ElementsAre(std::string("import CODE_INPUT_ROWS a\0b 2 1 8", 32),
+                          std::string("import CODE_INPUT_RESIDUALS a\0b 2 1 8", 37)));
+  const int calls = server_.calls();
+  EXPECT_EQ(Run({"code", "import", "c", "opq2x1b8", file}).code, 2);
+  EXPECT_EQ(Run({"code", "import", "c", "opq2x1b8", file, "--input", "means"}).code, 2);
+  EXPECT_EQ(Run({"code", "import", "c", "opq2x1", file, "--input", "rows"}).code, 2);
+  const Result missing = Run({"code", "import", "c", "opq2x1b8", "none", "--input", "rows"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("none"));
+  EXPECT_EQ(server_.calls(), calls);
+
+  server_.exported_code.set_input(v1::CODE_INPUT_RESIDUALS);
+  server_.exported_code.set_faiss("some bytes");
+  const std::string out = files_.PathOf("out.faiss");
+  const Result exported = Run({"code", "export", "c", "opq2x1b8", out});
+  EXPECT_EQ(exported.code, 0) << exported.err;
+  EXPECT_EQ(exported.out,
+            "exported the code opq2x1b8 of c, for residuals, to " + out + " (10 B)\n");
+  EXPECT_EQ(files_.Read("out.faiss"), "some bytes");
+  EXPECT_EQ(Run({"code", "export", "nothing", "opq2x1b8", files_.PathOf("more")}).code, 1);
+  EXPECT_EQ(Run({"code", "export", "c", "opq2x1b8", "/no/such/folder/file"}).code, 1);
+
+  v1::Code* code = server_.index.add_codes();
+  code->mutable_spec()->set_dim(2);
+  code->mutable_spec()->set_bytes(1);
+  code->mutable_spec()->set_bits(8);
+  code->set_state(v1::Code::STATE_READY);
+  code->set_origin(v1::Code::ORIGIN_IMPORTED);
+  EXPECT_THAT(Run({"stats", "c"}).out, HasSubstr("opq2x1b8 (imported)\n"));
+}
+
 TEST_F(CommandsTest, BuildsAGraph) {
   v1::IndexSpec* built = server_.index.mutable_spec();
   built->set_no_lists(true);

@@ -161,12 +161,28 @@ class FakeServer::Services {
                    v1::Operation* response) override {
       return Change("add", *request, context, response);
     }
+    Status ImportCode(ServerContext* context, const v1::ImportCodeRequest* request,
+                      v1::Operation* response) override {
+      return Change(
+          absl::StrCat("import ", v1::CodeInput_Name(request->input()), " ", request->faiss()),
+          *request, context, response);
+    }
+    Status ExportCode(ServerContext* context, const v1::ExportCodeRequest* request,
+                      v1::ExportCodeResponse* response) override {
+      if (Status s = Enter(fake, context); !s.ok()) return s;
+      std::lock_guard lock(fake->mutex_);
+      if (!fake->collections.contains(request->collection())) {
+        return NoCollection(request->collection());
+      }
+      *response = fake->exported_code;
+      return Status::OK;
+    }
     Status DropCode(ServerContext* context, const v1::DropCodeRequest* request,
                     v1::Operation* response) override {
       return Change("drop", *request, context, response);
     }
     template <typename Request>
-    Status Change(const char* what, const Request& request, ServerContext* context,
+    Status Change(const std::string& what, const Request& request, ServerContext* context,
                   v1::Operation* response) {
       if (Status s = Enter(fake, context); !s.ok()) return s;
       std::lock_guard lock(fake->mutex_);

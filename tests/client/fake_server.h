@@ -48,6 +48,7 @@ class FakeServer {
   std::map<std::string, v1::Collection> collections;
   std::vector<v1::Point> points;  // GetPoints finds these, by id
   v1::Index index;
+  v1::ExportCodeResponse exported_code;
   v1::ServerInfo info;
   v1::Stats stats;
   std::function<grpc::Status(const v1::SearchRequest&, v1::SearchResponse*)> search;
@@ -58,7 +59,7 @@ class FakeServer {
   std::vector<v1::StreamUpsertRequest> batches() const;
   std::vector<v1::CollectionSpec> created() const;
   std::vector<v1::BuildIndexRequest> builds() const;
-  std::vector<std::string> code_changes() const;  // "add 256 32 4"
+  std::vector<std::string> code_changes() const;  // "add 256 32 4", "import .."
   std::vector<v1::DeletePointsRequest> deletes() const;
 
   // For serve_stream: keeps the batch and acks all its rows.

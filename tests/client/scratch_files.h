@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,12 @@ class ScratchFiles {
     content.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Value));
     return Write(name, content);
   }
+
+  std::string Read(const std::string& name) const {
+    std::ifstream file(folder_ + "/" + name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string PathOf(const std::string& name) const { return folder_ + "/" + name; }
 
  private:
   std::string folder_;

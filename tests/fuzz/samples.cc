@@ -176,6 +176,8 @@ void AddCodes(Samples* all) {
   (*all)["code/faiss"] = Choose(1) + FormatFaissOpq(**quantizer, Metric::kL2);
   const Code code(Metric::kL2, *quantizer, {1, 2, 3, 4, -1, -2, -3, -4});
   (*all)["code/of_two_lists"] = Choose(3) + SerializeCode(code);
+  const Code imported(Metric::kL2, *quantizer, {}, CodeOrigin::kGivenForRows);
+  (*all)["code/imported"] = Choose(3) + SerializeCode(imported);
   (*all)["code/name"] = Choose(2) + "opq256x32b4";
 }
 

@@ -6,9 +6,11 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "index/code_table.h"
 #include "tests/index/index_testutil.h"
 
 namespace nestor {
@@ -88,6 +90,41 @@ TEST_P(CodesSearchTest, AllRowsRescoredAreBruteForce) {
           SearchOrDie(*index_, query, absl::StrCat("coarse=16:100,", stages));
       EXPECT_EQ(NumericIds(*index_, found.hits), NumericIds(*index_, exact.hits)) << stages;
       EXPECT_EQ(found.score_dim, kDim);
+    }
+  }
+}
+
+// Rotation and codebooks that were learnt elsewhere stay; only the means of the lists are new.
+TEST_P(CodesSearchTest, GivenCodesAreNotTrained) {
+  const Matrix others = MakeMatrix(schema_, kRows, 8);
+  const auto other = BuildByOneThread(others, SpecOf(4));
+  const auto quantizer_of = [](const IvfIndex& index, size_t c) {
+    const OpqQuantizer& quantizer = index.codes()->ready[c].code->quantizer();
+    return std::pair(quantizer.rotation(), quantizer.centroids());
+  };
+  for (const CodeOrigin origin : {CodeOrigin::kGivenForResiduals, CodeOrigin::kGivenForRows}) {
+    BuildOptions options{.threads = 1};
+    options.code_iterations = 2;
+    options.given_codes = {{other->codes()->ready[0].code->given().quantizer, origin}};
+    const auto index = BuildIvfIndex(schema_, SpecOf(std::get<1>(GetParam())), IdKind::kNum,
+                                     MatrixSource(matrix_), options);
+    ASSERT_TRUE(index.ok()) << index.status();
+    const Code& code = *(*index)->codes()->ready[0].code;
+    EXPECT_EQ(code.origin(), origin);
+    EXPECT_EQ(code.of_residuals(),
+              origin == CodeOrigin::kGivenForResiduals && (*index)->model().lists > 1);
+    EXPECT_EQ(quantizer_of(**index, 0), quantizer_of(*other, 0));
+    EXPECT_EQ((*index)->codes()->ready[1].code->origin(), CodeOrigin::kTrained);
+    EXPECT_EQ(quantizer_of(**index, 1), quantizer_of(*index_, 1));
+    SearchScratch scratch;
+    for (size_t q = 0; q < queries_.rows(); ++q) {
+      const SearchQuery query = QueryOf(queries_.row(q), schema_, 10);
+      SearchResult exact;
+      ASSERT_TRUE((*index)->SearchExact(query, kDim, &scratch, &exact).ok());
+      const auto found = SearchOrDie(**index, query, "coarse=16:100,scan=opq32x8b4:400,rescore");
+      const std::vector<uint64_t> wanted = NumericIds(**index, exact.hits);
+      const std::vector<uint64_t> ids = NumericIds(**index, found.hits);
+      EXPECT_EQ(ids[0], wanted[0]) << "query " << q;
     }
   }
 }

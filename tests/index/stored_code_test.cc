@@ -44,6 +44,24 @@ TEST(StoredCodeTest, ComesBackAndCodesTheSame) {
   }
 }
 
+// What was given says so; where rows are coded whole there are no means, whatever the lists.
+TEST(StoredCodeTest, OriginsComeBack) {
+  const TrainedCode& trained = Trained(Metric::kL2, kSpec);
+  for (const CodeOrigin origin : {CodeOrigin::kGivenForResiduals, CodeOrigin::kGivenForRows}) {
+    const bool whole = origin == CodeOrigin::kGivenForRows;
+    const Code code(Metric::kL2, trained.quantizer, whole ? std::vector<float>() : Means(), origin);
+    const auto back = ParseCode(SerializeCode(code), Metric::kL2, kSpec, kLists);
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ((*back)->origin(), origin);
+    EXPECT_EQ((*back)->of_residuals(), !whole);
+    EXPECT_EQ((*back)->given().quantizer->rotation(), trained.quantizer->rotation());
+  }
+  std::string bytes = SerializeCode(Code(Metric::kL2, trained.quantizer, Means()));
+  bytes[3] = static_cast<char>(0xc0);
+  EXPECT_EQ(ParseCode(bytes, Metric::kL2, kSpec, kLists).status(),
+            absl::DataLossError("the code opq32x8b4 has origin 3"));
+}
+
 TEST(StoredCodeTest, DamageIsNamed) {
   const Code code(Metric::kL2, Trained(Metric::kL2, kSpec).quantizer, Means());
   const std::string bytes = SerializeCode(code);

@@ -134,6 +134,52 @@ TEST_F(CodesApiTest, TheSpecOfTheNextBuildNamesThem) {
   ASSERT_EQ(GetIndex().codes_size(), 1);
 }
 
+// Out of one index, into another, which then searches by it and has the same file to give.
+TEST_F(CodesApiTest, TheyAreExportedAndImported) {
+  Upsert(0, 300);
+  BuildCodes();
+  v1::ExportCodeRequest out;
+  out.set_collection("c");
+  *out.mutable_code() = GetIndex().codes(0).spec();
+  v1::ExportCodeResponse exported;
+  const auto export_code = [&] {
+    return CallStub(stubs().indexes.get(), &v1::IndexService::Stub::ExportCode, out, &exported);
+  };
+  ASSERT_THAT(export_code(), IsOk());
+  EXPECT_EQ(exported.input(), v1::CODE_INPUT_ROWS) << "the index has one list";
+  const std::string file = exported.faiss();
+  EXPECT_EQ(file.substr(0, 4), "IxPT");
+
+  v1::DropCodeRequest drop;
+  drop.set_collection("c");
+  *drop.mutable_code() = out.code();
+  v1::Operation operation;
+  ASSERT_THAT(CallStub(stubs().indexes.get(), &v1::IndexService::Stub::DropCode, drop, &operation),
+              IsOk());
+  ASSERT_EQ(WaitFor(operation.id()).state(), v1::Operation::STATE_SUCCEEDED);
+  EXPECT_EQ(export_code().error_code(), grpc::StatusCode::NOT_FOUND);
+
+  v1::ImportCodeRequest in;
+  in.set_collection("c");
+  *in.mutable_code() = out.code();
+  in.set_input(v1::CODE_INPUT_RESIDUALS);
+  in.set_faiss(file);
+  ASSERT_THAT(CallStub(stubs().indexes.get(), &v1::IndexService::Stub::ImportCode, in, &operation),
+              IsOk());
+  operation = WaitFor(operation.id());
+  ASSERT_EQ(operation.state(), v1::Operation::STATE_SUCCEEDED) << operation.error().message();
+  const v1::Index index = GetIndex();
+  ASSERT_EQ(index.codes_size(), 2);
+  EXPECT_EQ(index.codes(0).origin(), v1::Code::ORIGIN_TRAINED);
+  EXPECT_EQ(index.codes(1).origin(), v1::Code::ORIGIN_IMPORTED);
+  ASSERT_THAT(export_code(), IsOk());
+  EXPECT_EQ(exported.input(), v1::CODE_INPUT_RESIDUALS);
+  EXPECT_EQ(exported.faiss(), file);
+  v1::SearchRequest request = MakeSearch("c", VectorOf(17, kDim), 5);
+  *request.mutable_plan() = PlanOf(kName, 60);
+  EXPECT_EQ(Search(request).hits(0).id().num(), 17u);
+}
+
 TEST_F(CodesApiTest, TheyComeAndGoWithoutABuild) {
   Upsert(0, 300);
   v1::BuildIndexRequest build;

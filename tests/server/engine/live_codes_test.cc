@@ -111,6 +111,70 @@ TEST_P(LiveCodesTest, AddedItIsThereForGood) {
   EXPECT_THAT(VerifyDataDir({.data_dir = dir_.path()})->damages, IsEmpty());
 }
 
+// What was learnt elsewhere is added like another, and stays as it is at restarts and builds.
+TEST_P(LiveCodesTest, ImportedItIsKept) {
+  FillAndBuild();
+  const GivenCode learnt = {(*engine_->ExportCode("docs", kBuilt))->given().quantizer,
+                            CodeOrigin::kGivenForResiduals};
+  EXPECT_EQ(Await(*engine_, *engine_->ImportCode("docs", learnt)).error.code(),
+            absl::StatusCode::kAlreadyExists);
+  ASSERT_EQ(Add(kAdded).state, OperationState::kSucceeded);
+  for (const CodeOrigin origin : {CodeOrigin::kGivenForResiduals, CodeOrigin::kGivenForRows}) {
+    const GivenCode given = {(*engine_->ExportCode("docs", kAdded))->given().quantizer, origin};
+    ASSERT_EQ(Drop(kAdded).state, OperationState::kSucceeded);
+    EXPECT_EQ(engine_->ExportCode("docs", kAdded).status(),
+              absl::NotFoundError("no code opq32x8b4; the index has the code opq16x4b4"));
+    const Operation imported = Await(*engine_, *engine_->ImportCode("docs", given));
+    ASSERT_EQ(imported.state, OperationState::kSucceeded) << imported.error;
+    const auto check = [&] {
+      const IndexInfo info = *engine_->GetIndex("docs");
+      EXPECT_EQ(info.spec.codes, (std::vector{kBuilt, kAdded}));
+      EXPECT_EQ(info.next_spec.codes, (std::vector{kBuilt, kAdded}));
+      EXPECT_EQ(info.code_origins, (std::vector{CodeOrigin::kTrained, origin}));
+      const std::shared_ptr<const Code> code = *engine_->ExportCode("docs", kAdded);
+      EXPECT_EQ(code->of_residuals(), origin == CodeOrigin::kGivenForResiduals);
+      EXPECT_EQ(code->quantizer().rotation(), given.quantizer->rotation());
+      EXPECT_EQ(code->quantizer().centroids(), given.quantizer->centroids());
+      EXPECT_TRUE(Search(kAdded).ok());
+      oracle_->Check(*engine_);
+    };
+    check();
+    oracle_->Upsert(engine_.get(), 1400, 300, 2);
+    oracle_->Delete(engine_.get(), 10, 200);
+    check();
+    Restart();
+    check();
+    const Operation built = Await(*engine_, *engine_->BuildIndex("docs"));
+    ASSERT_EQ(built.state, OperationState::kSucceeded) << built.error;
+    check();
+    Restart();
+    check();
+  }
+  engine_.reset();
+  EXPECT_THAT(VerifyDataDir({.data_dir = dir_.path()})->damages, IsEmpty());
+}
+
+// Fewer rows than centroids are enough where nothing is trained; an index that never was built is
+// not.
+TEST_P(LiveCodesTest, ImportedItNeedsNoRows) {
+  FillAndBuild();
+  constexpr OpqSpec kLarge{.dim = 16, .bytes = 4, .bits = 8};
+  ASSERT_EQ(Add(kLarge).state, OperationState::kSucceeded);
+  const GivenCode given = {(*engine_->ExportCode("docs", kLarge))->given().quantizer,
+                           CodeOrigin::kGivenForRows};
+  CollectionSpec few = spec_;
+  few.name = "few";
+  few.index = IndexSpec();
+  ASSERT_TRUE(engine_->CreateCollection(few).ok());
+  const auto import = [&] { return Await(*engine_, *engine_->ImportCode("few", given)); };
+  EXPECT_EQ(import().error.code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_EQ(Await(*engine_, *engine_->BuildIndex("few")).state, OperationState::kSucceeded);
+  const Operation imported = import();
+  EXPECT_EQ(imported.state, OperationState::kSucceeded) << imported.error;
+  ASSERT_EQ(Await(*engine_, *engine_->BuildIndex("few")).state, OperationState::kSucceeded);
+  EXPECT_EQ(engine_->GetIndex("few")->code_origins, std::vector{CodeOrigin::kGivenForRows});
+}
+
 TEST_P(LiveCodesTest, DroppedItIsGone) {
   FillAndBuild();
   ASSERT_EQ(Add(kAdded).state, OperationState::kSucceeded);
