@@ -59,6 +59,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   uint32_t uid() const { return uid_; }
   const VectorSchema& schema() const { return schema_; }
+  const MultiSpec* multi() const { return codec_->multi(); }
   std::shared_ptr<const CollectionSpec> spec() const;
   CollectionInfo Info() const;
   IndexInfo Index() const;

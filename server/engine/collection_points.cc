@@ -141,7 +141,16 @@ absl::Status Collection::ReadOutput(
   std::vector<uint64_t> rows;
   rows.reserve(slots.size());
   for (uint32_t slot : slots) rows.push_back(index.RowAt(slot));
+  uint64_t token_bytes = 0;
   return stored_.Read(rows, nullptr, [&](size_t i, const PointView& point) {
+    if (codec_->multi() != nullptr && output.vector) {
+      token_bytes += point.vector.size();
+      if (token_bytes > output.max_token_bytes) {
+        return absl::OutOfRangeError(absl::StrCat("the tokens of ", slots.size(),
+                                                  " points take more than ", output.max_token_bytes,
+                                                  " bytes, the limit of a reply"));
+      }
+    }
     Attributes attributes;
     if (output.attributes) {
       absl::StatusOr<Attributes> parsed = ParseAttributes(point.attributes);

@@ -302,6 +302,7 @@ SearchView::~SearchView() {
 }
 
 const VectorSchema& SearchView::schema() const { return collection_->schema(); }
+const MultiSpec* SearchView::multi() const { return collection_->multi(); }
 const IndexSpec& SearchView::built() const { return generation_->index->spec(); }
 
 absl::Status SearchView::Search(const SearchRequest& request, SearchScratch* scratch,

@@ -94,6 +94,7 @@ class SearchView {
   ~SearchView();
 
   const VectorSchema& schema() const;
+  const MultiSpec* multi() const;  // null: the points are vectors
   const IndexSpec& built() const;  // of the index that it searches
   uint64_t seq() const { return seq_; }
 

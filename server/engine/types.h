@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -92,6 +93,9 @@ struct Point {
 struct PointOutput {
   bool attributes = false;
   bool vector = false;
+  // Of the token matrices of one Get or Search together; more is OutOfRange, with the limit. A List
+  // ends its page early instead.
+  uint64_t max_token_bytes = std::numeric_limits<uint64_t>::max();
 };
 
 struct UpsertResult {

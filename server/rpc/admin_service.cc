@@ -43,6 +43,11 @@ void FillLimits(const Backend& backend, v1::Limits* limits) {
   limits->set_max_queued_searches(static_cast<uint32_t>(backend.searches.max_queued()));
   limits->set_max_ef(kMaxEf);
   limits->set_max_codes(kMaxCodes);
+  limits->set_max_tokens(kMaxTokens);
+  limits->set_max_token_dim(kMaxTokenDim);
+  limits->set_max_fde_dims(kMaxFdeDims);
+  limits->set_max_k_sim(kMaxKSim);
+  limits->set_max_fde_repetitions(kMaxFdeRepetitions);
 }
 
 }  // namespace
@@ -77,7 +82,8 @@ grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* co
           to->set_collection(stats.name);
           to->set_rows(stats.points);
           to->set_seq(stats.seq);
-          to->set_memory_bytes(stats.index.memory.Total() + stats.index.id_map_bytes);
+          to->set_memory_bytes(stats.index.memory.Total() + stats.index.id_map_bytes +
+                               stats.index.token_bytes);
           to->set_disk_bytes(stats.disk_bytes);
         }
         backend_->counters.Visit([reply](Method method, absl::StatusCode code, uint64_t count) {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/log.h"
+#include "server/rpc/convert_search.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/search_memory.h"
 #include "server/rpc/status.h"
@@ -46,10 +47,14 @@ void BatchSearchCall::RunOn(SearchView view) {
 }
 
 absl::Status BatchSearchCall::Prepare() {
-  const VectorSchema& schema = view_->schema();
+  const PointSchema schema(view_->schema(), view_->multi());
   absl::Status checked = CheckLimit(request().limit());
   if (!checked.ok()) return checked;
-  checked = queries_.CheckShape(request().queries().dtype(), schema);
+  const std::span<const uint32_t> counts(request().counts().data(),
+                                         static_cast<size_t>(request().counts_size()));
+  checked = CheckQueryCounts(counts, schema);
+  if (!checked.ok()) return checked;
+  checked = queries_.CheckShape(request().queries().dtype(), schema, counts);
   if (!checked.ok()) return AtField("queries", checked);
   const uint64_t hits = uint64_t{queries_.count()} * request().limit();
   if (hits > kMaxBatchHits) {

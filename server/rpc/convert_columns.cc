@@ -10,8 +10,8 @@
 #include "absl/strings/strip.h"
 #include "server/engine/validate.h"
 #include "server/rpc/convert_point.h"
+#include "server/rpc/convert_query.h"
 #include "server/rpc/convert_schema.h"
-#include "server/rpc/convert_search.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/status.h"
 #include "server/rpc/unknown_fields.h"
@@ -155,9 +155,13 @@ absl::StatusOr<PointInput> PointAt(const v1::StreamUpsertRequest& request,
     }
     point.id = id;
   }
-  const size_t each = vectors.row_bytes();
-  point.vector = PackedVector{vectors.dtype,
-                              absl::string_view(request.vectors().data()).substr(row * each, each)};
+  const absl::string_view bytes =
+      absl::string_view(request.vectors().data()).substr(vectors.offset(row), vectors.bytes(row));
+  if (vectors.ends.empty()) {
+    point.vector = PackedVector{vectors.dtype, bytes};
+  } else {
+    point.vector = PackedTokens{vectors.dtype, bytes};
+  }
   for (const v1::AttributeColumn& column : request.columns()) {
     if (!HasValue(column, row)) continue;
     absl::StatusOr<AttributeValue> value = ValueAt(column, static_cast<int>(row));
@@ -170,6 +174,28 @@ absl::StatusOr<PointInput> PointAt(const v1::StreamUpsertRequest& request,
   return point;
 }
 
+// Judges a row's vector or tokens as the engine does.
+class VectorCheck {
+ public:
+  explicit VectorCheck(const CollectionSpec& spec) : spec_(spec) {
+    if (spec.multi.has_value()) return;
+    floats_.resize(spec.schema.dim);
+    stored_.resize(spec.schema.dim * DtypeBytes(spec.schema.dtype));
+  }
+  absl::Status Check(const VectorInput& input) {
+    if (spec_.multi.has_value()) {
+      const auto& tokens = std::get<PackedTokens>(input);
+      return TokenSet::FromWire(spec_.multi->tokens, tokens.dtype, tokens.bytes).status();
+    }
+    return EncodeCheckedVector(spec_.schema, input, floats_.data(), stored_.data()).status();
+  }
+
+ private:
+  const CollectionSpec& spec_;
+  std::vector<float> floats_;
+  std::vector<std::byte> stored_;
+};
+
 }  // namespace
 
 absl::StatusOr<ColumnBatch> ToColumnBatch(const v1::StreamUpsertRequest& request,
@@ -178,14 +204,18 @@ absl::StatusOr<ColumnBatch> ToColumnBatch(const v1::StreamUpsertRequest& request
   if (!known.ok()) return known;
   const absl::StatusOr<uint32_t> rows = CountRows(request.ids(), spec.id_kind);
   if (!rows.ok()) return AtField("ids", rows.status());
-  const absl::StatusOr<PackedShape> vectors =
-      ToPackedShape(request.vectors().dtype(), request.vectors().data().size(), spec.schema);
+  const std::span<const uint32_t> counts(request.counts().data(),
+                                         static_cast<size_t>(request.counts_size()));
+  const absl::Status counted = CheckCounts(counts, spec, *rows);
+  if (!counted.ok()) return counted;
+  const absl::StatusOr<PackedShape> vectors = ToPackedShape(
+      request.vectors().dtype(), request.vectors().data().size(), PointSchema(spec), counts);
   if (!vectors.ok()) return AtField("vectors", vectors.status());
   if (vectors->count != *rows) {
     return FieldError(
         "vectors.data",
         absl::StrCat("has ", request.vectors().data().size(), " bytes, ", *rows, " rows of dim ",
-                     spec.schema.dim, " take ", *rows * vectors->row_bytes()));
+                     spec.schema.dim, " take ", *rows * vectors->item_bytes()));
   }
   absl::flat_hash_set<absl::string_view> names;
   for (int i = 0; i < request.columns_size(); ++i) {
@@ -215,13 +245,11 @@ absl::StatusOr<ColumnBatch> ToColumnBatch(const v1::StreamUpsertRequest& request
 }
 
 void SortOutBadRows(const CollectionSpec& spec, ColumnBatch* batch) {
-  std::vector<float> floats(spec.schema.dim);
-  std::vector<std::byte> stored(spec.schema.dim * DtypeBytes(spec.schema.dtype));
+  VectorCheck check(spec);
   size_t good = 0;
   for (size_t i = 0; i < batch->points.size(); ++i) {
     PointInput& point = batch->points[i];
-    absl::Status status =
-        EncodeCheckedVector(spec.schema, point.vector, floats.data(), stored.data()).status();
+    absl::Status status = check.Check(point.vector);
     if (status.ok()) status = EncodeCheckedAttributes(spec.attributes, point.attributes).status();
     if (!status.ok()) {
       const uint32_t row = batch->rows[i];

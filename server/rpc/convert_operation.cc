@@ -91,6 +91,7 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
     code->set_state(v1::Code::STATE_BUILDING);
     code->set_progress(building.progress);
   }
+  memory->set_token_codes(info.token_bytes);
   memory->set_graph(info.memory.graph);
   const GraphMemory& graph = info.memory.graph_parts;
   memory->set_graph_codes(graph.codes);
@@ -98,7 +99,8 @@ void FromIndexInfo(const IndexInfo& info, v1::Index* out) {
   memory->set_graph_links(graph.links);
   memory->set_graph_entries(graph.entries);
   memory->set_graph_tables(graph.tables);
-  AddTier(v1::Tier::KIND_MEMORY, info.memory.Total() + info.id_map_bytes, info.rows, out);
+  AddTier(v1::Tier::KIND_MEMORY, info.memory.Total() + info.id_map_bytes + info.token_bytes,
+          info.rows, out);
   AddTier(v1::Tier::KIND_STORE, info.store_vector_bytes, info.rows, out);
 }
 

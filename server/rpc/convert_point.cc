@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/convert_multi.h"
 #include "server/rpc/convert_schema.h"
 #include "server/rpc/status.h"
 #include "server/rpc/unknown_fields.h"
@@ -36,7 +37,16 @@ void FromPointId(const PointId& id, v1::PointId* out) {
   }
 }
 
-absl::StatusOr<VectorInput> ToVectorInput(const v1::Vector& vector, const VectorSchema& schema) {
+absl::StatusOr<VectorInput> ToVectorInput(const v1::Vector& vector, const PointSchema& points) {
+  if (points.multi()) {
+    if (!vector.has_multi()) {
+      return FieldError("", "multi must be set: the collection is MULTI, of token matrices");
+    }
+    const absl::StatusOr<PackedTokens> tokens = ToPackedTokens(vector.multi(), *points.tokens);
+    if (!tokens.ok()) return AtField("multi", tokens.status());
+    return VectorInput(*tokens);
+  }
+  const VectorSchema& schema = points.indexed;
   switch (vector.data_case()) {
     case v1::Vector::kFloats: {
       const auto& values = vector.floats().values();
@@ -64,15 +74,21 @@ absl::StatusOr<VectorInput> ToVectorInput(const v1::Vector& vector, const Vector
       }
       return VectorInput(PackedVector{*dtype, data});
     }
+    case v1::Vector::kMulti:
+      return FieldError(
+          "multi", "floats or packed must be set instead: the collection is SINGLE, of vectors");
     case v1::Vector::DATA_NOT_SET:
       break;
   }
   return FieldError("", "floats or packed must be set");
 }
 
-void FromStoredVector(Dtype dtype, std::string&& bytes, v1::Vector* out) {
+void FromStoredVector(const PointSchema& schema, std::string&& bytes, v1::Vector* out) {
+  if (schema.multi()) {
+    return FromStoredTokens(schema.item(), std::move(bytes), out->mutable_multi());
+  }
   v1::Packed* packed = out->mutable_packed();
-  packed->set_dtype(FromDtype(dtype));
+  packed->set_dtype(FromDtype(schema.item().dtype));
   packed->set_data(std::move(bytes));
 }
 
@@ -156,7 +172,7 @@ void FromAttributeValue(AttributeValue&& value, v1::AttributeValue* out) {
   }
 }
 
-absl::StatusOr<PointInput> ToPointInput(const v1::Point& point, const VectorSchema& schema) {
+absl::StatusOr<PointInput> ToPointInput(const v1::Point& point, const PointSchema& schema) {
   PointInput input;
   auto id = ToPointId(point.id());
   if (!id.ok()) return AtField("id", id.status());
@@ -202,10 +218,10 @@ bool AttributeChoice::Wants(absl::string_view name) const {
   return all_ || std::find(names_.begin(), names_.end(), name) != names_.end();
 }
 
-void FromPoint(Point&& point, Dtype dtype, const PointOutput& output, const AttributeChoice& choice,
-               v1::Point* out) {
+void FromPoint(Point&& point, const PointSchema& schema, const PointOutput& output,
+               const AttributeChoice& choice, v1::Point* out) {
   FromPointId(point.id, out->mutable_id());
-  if (output.vector) FromStoredVector(dtype, std::move(point.vector), out->mutable_vector());
+  if (output.vector) FromStoredVector(schema, std::move(point.vector), out->mutable_vector());
   for (Attribute& attribute : point.attributes) {
     if (!choice.Wants(attribute.name)) continue;
     FromAttributeValue(std::move(attribute.value), &(*out->mutable_attributes())[attribute.name]);

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "nestor/v1/types.pb.h"
 #include "server/engine/types.h"
+#include "server/rpc/point_schema.h"
 
 namespace nestor {
 
@@ -22,10 +23,11 @@ inline constexpr size_t kMaxListValues = 1024;
 absl::StatusOr<PointId> ToPointId(const v1::PointId& id);
 void FromPointId(const PointId& id, v1::PointId* out);
 
-// Has the shape checked against the schema: D values, INT8 into INT8 only.
-absl::StatusOr<VectorInput> ToVectorInput(const v1::Vector& vector, const VectorSchema& schema);
+// Has the shape checked against the schema: D values, INT8 into INT8 only; tokens where the
+// collection is MULTI (convert_multi.h), and only there.
+absl::StatusOr<VectorInput> ToVectorInput(const v1::Vector& vector, const PointSchema& schema);
 // `bytes` as stored.
-void FromStoredVector(Dtype dtype, std::string&& bytes, v1::Vector* out);
+void FromStoredVector(const PointSchema& schema, std::string&& bytes, v1::Vector* out);
 
 absl::StatusOr<AttributeValue> ToAttributeValue(const v1::AttributeValue& value);
 void FromAttributeValue(AttributeValue&& value, v1::AttributeValue* out);
@@ -34,7 +36,7 @@ absl::Status CheckString(absl::string_view value);
 absl::Status CheckDouble(double value);
 absl::Status CheckStringList(const v1::StringList& list);
 
-absl::StatusOr<PointInput> ToPointInput(const v1::Point& point, const VectorSchema& schema);
+absl::StatusOr<PointInput> ToPointInput(const v1::Point& point, const PointSchema& schema);
 
 // Which attributes a reply carries.
 class AttributeChoice {
@@ -50,8 +52,8 @@ class AttributeChoice {
   std::vector<std::string> names_;
 };
 
-void FromPoint(Point&& point, Dtype dtype, const PointOutput& output, const AttributeChoice& choice,
-               v1::Point* out);
+void FromPoint(Point&& point, const PointSchema& schema, const PointOutput& output,
+               const AttributeChoice& choice, v1::Point* out);
 
 }  // namespace nestor
 

@@ -7,15 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/rpc/convert_multi.h"
+#include "server/rpc/point_schema.h"
 #include "server/rpc/status.h"
 
 namespace nestor {
 namespace {
-
-absl::Status UnknownEnum(int number) {
-  if (number == 0) return FieldError("", "must be set");
-  return FieldError("", absl::StrCat("value ", number, " is not supported by this version"));
-}
 
 absl::StatusOr<Durability> ToDurability(v1::Durability durability) {
   switch (durability) {
@@ -41,6 +38,28 @@ absl::StatusOr<IdKind> ToIdKind(v1::IdKind kind) {
   }
 }
 
+absl::StatusOr<bool> IsMulti(v1::VectorKind kind) {
+  switch (kind) {
+    case v1::VECTOR_KIND_UNSPECIFIED:
+    case v1::VECTOR_KIND_SINGLE:
+      return false;
+    case v1::VECTOR_KIND_MULTI:
+      return true;
+    default:
+      return UnknownEnum(kind);
+  }
+}
+
+// Makes the collection MULTI; its schema is that of the tokens until then.
+absl::Status SetMulti(const v1::Muvera& muvera, CollectionSpec* spec) {
+  absl::StatusOr<MultiSchema> multi = ToMultiSchema(muvera, spec->schema);
+  if (!multi.ok()) return multi.status();
+  spec->multi = std::move(multi->spec);
+  spec->schema = std::move(multi->fde);
+  spec->index.exact_vectors = ExactVectors::kStore;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<AttributeField>> ToAttributeFields(const v1::CollectionSpec& spec) {
   std::vector<AttributeField> fields;
   for (const auto& [name, type] : spec.attributes()) {
@@ -59,6 +78,11 @@ absl::Status MayNotChange(absl::string_view field, absl::string_view present,
 }
 
 }  // namespace
+
+absl::Status UnknownEnum(int number) {
+  if (number == 0) return FieldError("", "must be set");
+  return FieldError("", absl::StrCat("value ", number, " is not supported by this version"));
+}
 
 absl::StatusOr<Dtype> ToDtype(v1::Dtype dtype) {
   switch (dtype) {
@@ -178,6 +202,12 @@ absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec
   return out;
 }
 
+absl::Status CheckMultiIndex(const v1::IndexSpec& spec) {
+  if (spec.exact_vectors() != v1::EXACT_VECTORS_MEMORY) return absl::OkStatus();
+  return FieldError("exact_vectors",
+                    "MEMORY is for SINGLE collections: tokens as stored are read from the store");
+}
+
 void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out) {
   out->set_coarse_dim(spec.coarse_dim);
   out->set_lists(spec.lists);
@@ -222,15 +252,28 @@ absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec) 
   if (!attributes.ok()) return attributes.status();
   out.attributes = *std::move(attributes);
   out.memory_limit_bytes = spec.memory_limit_bytes();
+  const auto multi = IsMulti(spec.kind());
+  if (!multi.ok()) return AtField("kind", multi.status());
+  if (*multi) {
+    const absl::Status can_be = CheckMultiIndex(spec.index());
+    if (!can_be.ok()) return AtField("index", can_be);
+    const absl::Status set = SetMulti(spec.muvera(), &out);
+    if (!set.ok()) return set;
+  } else if (spec.has_muvera()) {
+    return FieldError("muvera", "is of MULTI collections; the kind is SINGLE");
+  }
   return out;
 }
 
 void FromCollectionSpec(const CollectionSpec& spec, v1::CollectionSpec* out) {
   out->set_name(spec.name);
-  out->set_dim(spec.schema.dim);
-  out->mutable_nesting()->Assign(spec.schema.nesting.begin(), spec.schema.nesting.end());
-  out->set_metric(FromMetric(spec.schema.metric));
-  out->set_dtype(FromDtype(spec.schema.dtype));
+  const VectorSchema& item = PointSchema(spec).item();
+  out->set_dim(item.dim);
+  out->mutable_nesting()->Assign(item.nesting.begin(), item.nesting.end());
+  out->set_metric(FromMetric(item.metric));
+  out->set_dtype(FromDtype(item.dtype));
+  out->set_kind(spec.multi.has_value() ? v1::VECTOR_KIND_MULTI : v1::VECTOR_KIND_SINGLE);
+  if (spec.multi.has_value()) FromMultiSchema(*spec.multi, spec.schema, out->mutable_muvera());
   // These two are numbered alike.
   out->set_durability(static_cast<v1::Durability>(spec.durability));
   out->set_id_kind(static_cast<v1::IdKind>(spec.id_kind));
@@ -252,7 +295,19 @@ void FromCollectionInfo(const CollectionInfo& info, v1::Collection* out) {
 
 absl::StatusOr<CollectionUpdate> ToCollectionUpdate(const v1::CollectionSpec& wanted,
                                                     const CollectionSpec& present) {
-  const VectorSchema& schema = present.schema;
+  const VectorSchema& schema = PointSchema(present).item();
+  const auto multi = IsMulti(wanted.kind());
+  if (!multi.ok()) return AtField("kind", multi.status());
+  if (wanted.kind() != v1::VECTOR_KIND_UNSPECIFIED && *multi != present.multi.has_value()) {
+    return MayNotChange("kind", *multi ? "SINGLE" : "MULTI", *multi ? "MULTI" : "SINGLE");
+  }
+  if (wanted.has_muvera()) {
+    if (!present.multi.has_value()) {
+      return FieldError("muvera", "is of MULTI collections; the kind is SINGLE");
+    }
+    const absl::Status repeats = CheckRepeats(wanted.muvera(), *present.multi, present.schema);
+    if (!repeats.ok()) return AtField("muvera", repeats);
+  }
   if (wanted.dim() != 0 && wanted.dim() != schema.dim) {
     return MayNotChange("dim", absl::StrCat(schema.dim), absl::StrCat(wanted.dim()));
   }
@@ -291,6 +346,10 @@ absl::StatusOr<CollectionUpdate> ToCollectionUpdate(const v1::CollectionSpec& wa
     update.durability = *durability;
   }
   if (wanted.has_index()) {
+    if (present.multi.has_value()) {
+      const absl::Status can_be = CheckMultiIndex(wanted.index());
+      if (!can_be.ok()) return AtField("index", can_be);
+    }
     IndexSpec defaults;
     defaults.exact_vectors = present.index.exact_vectors;
     const auto index = ToIndexSpec(wanted.index(), defaults);

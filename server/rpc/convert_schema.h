@@ -12,6 +12,8 @@
 
 namespace nestor {
 
+// INVALID_ARGUMENT: a number that is not set, or that this version does not know.
+absl::Status UnknownEnum(int number);
 absl::StatusOr<Dtype> ToDtype(v1::Dtype dtype);
 absl::StatusOr<Metric> ToMetric(v1::Metric metric);
 absl::StatusOr<AttributeType> ToAttributeType(v1::AttributeType type);
@@ -23,6 +25,8 @@ v1::AttributeType FromAttributeType(AttributeType type);
 OpqSpec ToCodeSpec(const v1::CodeSpec& code);
 void FromCodeSpec(const OpqSpec& code, v1::CodeSpec* out);
 absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec& defaults);
+// What an index of a MULTI collection cannot have.
+absl::Status CheckMultiIndex(const v1::IndexSpec& spec);
 void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out);
 
 // With every default filled in; not validated beyond what the conversion needs.

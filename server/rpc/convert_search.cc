@@ -1,7 +1,5 @@
 #include "server/rpc/convert_search.h"
 
-#include <cstring>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -73,6 +71,13 @@ absl::StatusOr<Plan> ToPlan(const v1::Plan& plan) {
   for (const v1::RefineStage& stage : plan.refine()) {
     out.refine.push_back({stage.dim(), stage.keep()});
   }
+  if (static_cast<uint32_t>(plan.maxsim_size()) > kMaxRefineStages) {
+    return FieldError("maxsim", absl::StrCat("has ", plan.maxsim_size(), " stages, the limit is ",
+                                             kMaxRefineStages));
+  }
+  for (const v1::MaxSimStage& stage : plan.maxsim()) {
+    out.maxsim.push_back({stage.dim(), stage.keep()});
+  }
   out.rescore = plan.rescore();
   return out;
 }
@@ -87,6 +92,11 @@ void FromPlan(const Plan& plan, v1::Plan* out) {
     v1::RefineStage* refine = out->add_refine();
     refine->set_dim(stage.dim);
     refine->set_keep(stage.keep);
+  }
+  for (const Plan::Stage& stage : plan.maxsim) {
+    v1::MaxSimStage* maxsim = out->add_maxsim();
+    maxsim->set_dim(stage.dim);
+    maxsim->set_keep(stage.keep);
   }
   out->set_rescore(plan.rescore);
 }
@@ -115,7 +125,7 @@ absl::Status NotBuilt(absl::Status status) {
 }
 
 template <typename Request>
-absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema& schema,
+absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const PointSchema& schema,
                                       const IndexSpec& built) {
   switch (request.how_case()) {
     case Request::kPlan: {
@@ -125,7 +135,8 @@ absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema
         return FieldError("plan.graph.ef",
                           absl::StrCat(plan->graph->ef, " is below the limit ", request.limit()));
       }
-      const absl::Status valid = ValidatePlan(*plan, schema, request.limit());
+      const absl::Status valid = ValidatePlan(*plan, schema.indexed, request.limit(),
+                                              schema.multi() ? &schema.item() : nullptr);
       // Its messages begin with the field.
       if (!valid.ok()) return FieldError("plan", absl::StripPrefix(valid.message(), "plan: "));
       const absl::Status can_run = CheckBuilt(*plan, built);
@@ -133,11 +144,16 @@ absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema
       return SearchHow(*std::move(plan));
     }
     case Request::kExact: {
-      const uint32_t dim = request.exact().dim() == 0 ? schema.dim : request.exact().dim();
-      if (NestingIndex(schema, dim) < 0) {
+      const VectorSchema& item = schema.item();
+      const uint32_t dim = request.exact().dim() == 0 ? item.dim : request.exact().dim();
+      if (schema.multi() && dim != item.dim) {
+        return FieldError("exact.dim", absl::StrCat(dim, " is not the tokens' dim, ", item.dim,
+                                                    ": matrices are compared exactly in all dims"));
+      }
+      if (NestingIndex(item, dim) < 0) {
         return FieldError(
             "exact.dim",
-            absl::StrCat(dim, " is not in the collection's nesting, whose last is ", schema.dim));
+            absl::StrCat(dim, " is not in the collection's nesting, whose last is ", item.dim));
       }
       return SearchHow(ExactSearch{dim});
     }
@@ -147,57 +163,14 @@ absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const VectorSchema
   return SearchHow(UseDefaultPlan{});
 }
 
-template absl::StatusOr<SearchHow> ToSearchHow(const v1::SearchRequest&, const VectorSchema&,
+template absl::StatusOr<SearchHow> ToSearchHow(const v1::SearchRequest&, const PointSchema&,
                                                const IndexSpec&);
-template absl::StatusOr<SearchHow> ToSearchHow(const v1::BatchSearchRequest&, const VectorSchema&,
+template absl::StatusOr<SearchHow> ToSearchHow(const v1::BatchSearchRequest&, const PointSchema&,
                                                const IndexSpec&);
 
 absl::Status CheckLimit(uint32_t limit) {
   if (limit >= 1 && limit <= kMaxLimit) return absl::OkStatus();
   return FieldError("limit", absl::StrCat(limit, " is not in 1..", kMaxLimit));
-}
-
-absl::StatusOr<std::span<const float>> ToQuery(const v1::Vector& vector, const VectorSchema& schema,
-                                               std::vector<float>* buffer) {
-  const absl::StatusOr<VectorInput> input = ToVectorInput(vector, schema);
-  if (!input.ok()) return input.status();
-  if (const auto* floats = std::get_if<std::span<const float>>(&*input)) return *floats;
-  const auto& packed = std::get<PackedVector>(*input);
-  return DecodeQuery(packed.dtype, packed.bytes.data(), schema.dim, buffer);
-}
-
-std::span<const float> DecodeQuery(Dtype dtype, const char* data, uint32_t dim,
-                                   std::vector<float>* buffer) {
-  if (dtype == Dtype::kF32 && reinterpret_cast<uintptr_t>(data) % alignof(float) == 0) {
-    return {reinterpret_cast<const float*>(data), dim};
-  }
-  buffer->resize(dim);
-  DecodeVector(dtype, reinterpret_cast<const std::byte*>(data), dim, buffer->data());
-  return *buffer;
-}
-
-absl::StatusOr<PackedShape> ToPackedShape(v1::Dtype dtype, size_t bytes,
-                                          const VectorSchema& schema) {
-  const auto known = ToDtype(dtype);
-  if (!known.ok()) return AtField("dtype", known.status());
-  if (*known == Dtype::kI8 && schema.dtype != Dtype::kI8) {
-    return FieldError("dtype",
-                      absl::StrCat("INT8 values go with INT8 collections only; this one has dtype ",
-                                   Name(schema.dtype)));
-  }
-  PackedShape shape{*known, schema.dim, 0};
-  const size_t each = shape.row_bytes();
-  if (bytes % each != 0) {
-    return FieldError(
-        "data", absl::StrCat("has ", bytes, " bytes, not a multiple of the ", each,
-                             " that a vector of dim ", schema.dim, " of ", Name(*known), " takes"));
-  }
-  const size_t count = bytes / each;
-  if (count < 1 || count > kMaxBatch) {
-    return FieldError("data", absl::StrCat("holds ", count, " vectors, not in 1..", kMaxBatch));
-  }
-  shape.count = static_cast<uint32_t>(count);
-  return shape;
 }
 
 absl::Status CheckReplyBytes(uint64_t points, uint64_t bytes_each) {
@@ -216,10 +189,27 @@ absl::Status ReplyTooLong(uint64_t points, uint64_t all, uint64_t bytes) {
                                         " bytes, the limit of a message is ", kMaxMessageBytes)));
 }
 
-uint64_t MaxPointBytes(const VectorSchema& schema, const PointOutput& output) {
+absl::Status AtOutput(const absl::Status& status) {
+  if (!absl::IsOutOfRange(status)) return status;
+  return WithReason("REPLY_TOO_LARGE", FieldError("output", status.message()));
+}
+
+uint64_t MaxPointBytes(const PointSchema& schema, const PointOutput& output) {
   // Id, score, sequence number and the framing of each.
   constexpr uint64_t kFixed = kMaxStringIdBytes + 40;
-  return kFixed + (output.vector ? schema.dim * DtypeBytes(schema.dtype) + 24 : 0);
+  const VectorSchema& item = schema.item();
+  return kFixed + (output.vector ? item.dim * DtypeBytes(item.dtype) + 24 : 0);
+}
+
+uint64_t MaxMatchBytes(uint64_t query_tokens) {
+  constexpr uint64_t kVarint = 3;  // of a number below kMaxTokens
+  constexpr uint64_t kFraming = 18;
+  return query_tokens * (kVarint + sizeof(float)) + kFraming;
+}
+
+PointOutput ToPointOutput(const v1::Output& output, const AttributeChoice& choice) {
+  return {
+      .attributes = choice.any(), .vector = output.vectors(), .max_token_bytes = kMaxPointBytes};
 }
 
 uint64_t MaxColumnHitBytes(IdKind kind) {
@@ -228,8 +218,9 @@ uint64_t MaxColumnHitBytes(IdKind kind) {
   return sizeof(float) + (kind == IdKind::kNum ? kVarint : kMaxStringIdBytes + kFraming);
 }
 
-absl::Status FromSearchReply(SearchReply* reply, Dtype dtype, const PointOutput& output,
-                             const AttributeChoice& choice, v1::SearchResponse* out) {
+absl::Status FromSearchReply(SearchReply* reply, const PointSchema& schema,
+                             const PointOutput& output, const AttributeChoice& choice,
+                             v1::SearchResponse* out) {
   out->mutable_hits()->Reserve(static_cast<int>(reply->hits.size()));
   uint64_t bytes = 0;
   for (SearchHit& hit : reply->hits) {
@@ -237,8 +228,13 @@ absl::Status FromSearchReply(SearchReply* reply, Dtype dtype, const PointOutput&
     FromPointId(hit.id, to->mutable_id());
     to->set_score(hit.score);
     to->set_seq(hit.seq);
-    if (output.vector) FromStoredVector(dtype, std::move(hit.vector), to->mutable_vector());
-    if (!output.attributes) continue;
+    if (output.vector) FromStoredVector(schema, std::move(hit.vector), to->mutable_vector());
+    for (const TokenMatch& match : hit.matches) {
+      to->mutable_matches()->add_tokens(match.token);
+      to->mutable_matches()->add_scores(match.product);
+    }
+    // All else is bounded beforehand.
+    if (!output.attributes && !(output.vector && schema.multi())) continue;
     for (Attribute& attribute : hit.attributes) {
       if (!choice.Wants(attribute.name)) continue;
       FromAttributeValue(std::move(attribute.value), &(*to->mutable_attributes())[attribute.name]);

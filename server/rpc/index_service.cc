@@ -23,6 +23,10 @@ grpc::ServerUnaryReactor* IndexService::BuildIndex(grpc::CallbackServerContext* 
         if (request.has_spec()) {
           const auto info = engine.GetCollection(request.collection());
           if (!info.ok()) return AtField("collection", info.status());
+          if (info->spec.multi.has_value()) {
+            const absl::Status can_be = CheckMultiIndex(request.spec());
+            if (!can_be.ok()) return AtField("spec", can_be);
+          }
           IndexSpec defaults;
           defaults.exact_vectors = info->spec.index.exact_vectors;
           const auto wanted = ToIndexSpec(request.spec(), defaults);

@@ -8,6 +8,8 @@
 namespace nestor {
 
 inline constexpr uint64_t kMaxMessageBytes = 64u << 20;
+// Of a token matrix as stored: it and what comes with it fit into a message.
+inline constexpr uint64_t kMaxPointBytes = kMaxMessageBytes - (1u << 20);
 inline constexpr uint32_t kMaxBatch = 10000;        // points, ids or queries
 inline constexpr uint32_t kMaxBatchHits = 1000000;  // queries x limit
 inline constexpr uint32_t kMaxPageSize = 10000;

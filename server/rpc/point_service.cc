@@ -48,7 +48,7 @@ absl::Status Upsert(Engine& engine, const v1::UpsertPointsRequest& request,
   std::vector<PointInput> points;
   points.reserve(request.points_size());
   for (int i = 0; i < request.points_size(); ++i) {
-    absl::StatusOr<PointInput> point = ToPointInput(request.points(i), info->spec.schema);
+    absl::StatusOr<PointInput> point = ToPointInput(request.points(i), info->spec);
     if (!point.ok()) return AtField(absl::StrCat("points[", i, "]"), point.status());
     points.push_back(*std::move(point));
   }
@@ -63,21 +63,22 @@ absl::Status Get(Engine& engine, const v1::GetPointsRequest& request,
                  v1::GetPointsResponse* reply) {
   const absl::StatusOr<CollectionInfo> info = engine.GetCollection(request.collection());
   if (!info.ok()) return AtField("collection", info.status());
-  const VectorSchema& schema = info->spec.schema;
+  const PointSchema schema(info->spec);
   const absl::StatusOr<std::vector<PointId>> ids = ToPointIds(request.ids());
   if (!ids.ok()) return ids.status();
   const auto choice = AttributeChoice::Make(request.output(), info->spec.attributes);
   if (!choice.ok()) return AtField("output", choice.status());
-  const PointOutput output = {.attributes = choice->any(), .vector = request.output().vectors()};
+  const PointOutput output = ToPointOutput(request.output(), *choice);
   const absl::Status fits = CheckReplyBytes(ids->size(), MaxPointBytes(schema, output));
   if (!fits.ok()) return AtField("ids", fits);
 
   absl::StatusOr<GetResult> result = engine.Get(request.collection(), *ids, output);
+  if (absl::IsOutOfRange(result.status())) return AtOutput(result.status());
   if (!result.ok()) return AtField("ids", result.status());
   uint64_t bytes = 0;
   for (Point& point : result->found) {
     v1::Point* to = reply->add_points();
-    FromPoint(std::move(point), schema.dtype, output, *choice, to);
+    FromPoint(std::move(point), schema, output, *choice, to);
     bytes += to->ByteSizeLong();
     if (bytes > kMaxMessageBytes)
       return ReplyTooLong(reply->points_size(), result->found.size(), bytes);
@@ -121,7 +122,7 @@ absl::Status List(Engine& engine, const v1::ListPointsRequest& request,
     page.after = *std::move(last);
   }
   page.limit = *size;
-  page.output = {.attributes = choice->any(), .vector = request.output().vectors()};
+  page.output = ToPointOutput(request.output(), *choice);
   absl::StatusOr<ListResult> result = engine.List(request.collection(), page);
   if (!result.ok()) return AtField("page_token", result.status());
 
@@ -134,7 +135,7 @@ absl::Status List(Engine& engine, const v1::ListPointsRequest& request,
   for (Point& point : result->points) {
     PointId id = point.id;
     v1::Point* to = reply->add_points();
-    FromPoint(std::move(point), info->spec.schema.dtype, page.output, *choice, to);
+    FromPoint(std::move(point), info->spec, page.output, *choice, to);
     bytes += to->ByteSizeLong() + 6;
     if (bytes > kPageBytes && reply->points_size() > 1) {
       reply->mutable_points()->RemoveLast();

@@ -95,9 +95,10 @@ absl::Status QueryRows::Decode(const grpc::ByteBuffer& in, v1::BatchSearchReques
   return RefuseUnknownFields(*request);
 }
 
-absl::Status QueryRows::CheckShape(v1::Dtype dtype, const VectorSchema& schema) {
-  const absl::StatusOr<PackedShape> shape = ToPackedShape(dtype, data_bytes_, schema);
-  if (shape.ok()) shape_ = *shape;
+absl::Status QueryRows::CheckShape(v1::Dtype dtype, const PointSchema& schema,
+                                   std::span<const uint32_t> counts) {
+  absl::StatusOr<PackedShape> shape = ToPackedShape(dtype, data_bytes_, schema, counts);
+  if (shape.ok()) shape_ = *std::move(shape);
   return shape.status();
 }
 
@@ -124,17 +125,16 @@ const char* QueryRows::BytesAt(size_t offset, size_t n, std::string* space) cons
 }
 
 std::span<const float> QueryRows::At(uint32_t i, Space* space) const {
-  const size_t each = shape_.row_bytes();
-  const char* bytes = BytesAt(data_offset_ + i * each, each, &space->bytes);
-  return DecodeQuery(shape_.dtype, bytes, shape_.dim, &space->values);
+  const char* bytes = BytesAt(data_offset_ + shape_.offset(i), shape_.bytes(i), &space->bytes);
+  return DecodeQuery(shape_.dtype, bytes, shape_.values(i), &space->values);
 }
 
 void QueryRows::Prefetch(uint32_t i) const {
   if (i >= shape_.count) return;
   constexpr size_t kLine = 64;
-  const size_t each = shape_.row_bytes();
-  size_t offset = data_offset_ + i * each;
-  const size_t end = offset + each;
+  constexpr size_t kMost = 64 << 10;  // more than a core's first cache holds
+  size_t offset = data_offset_ + shape_.offset(i);
+  const size_t end = offset + std::min(shape_.bytes(i), kMost);
   for (size_t slice = SliceAt(offset); offset < end; offset = ends_[slice++]) {
     const char* const stop = InSlice(slice, std::min(end, ends_[slice]));
     for (const char* at = InSlice(slice, offset); at < stop; at += kLine) __builtin_prefetch(at);

@@ -12,9 +12,8 @@
 
 #include "absl/status/status.h"
 #include "grpcpp/support/byte_buffer.h"
-#include "index/schema.h"
 #include "nestor/v1/search.pb.h"
-#include "server/rpc/convert_search.h"
+#include "server/rpc/convert_query.h"
 
 namespace nestor {
 
@@ -28,10 +27,12 @@ class QueryRows {
 
   // Decodes all but queries.data, which stays in the buffer. Errors as DecodeRequest.
   absl::Status Decode(const grpc::ByteBuffer& in, v1::BatchSearchRequest* request);
-  // After Decode. InvalidArgument: dtype, or a length that is no whole number of vectors.
-  absl::Status CheckShape(v1::Dtype dtype, const VectorSchema& schema);
+  // After Decode. InvalidArgument: dtype, or a length that is no whole number of vectors, or not
+  // that of so many tokens.
+  absl::Status CheckShape(v1::Dtype dtype, const PointSchema& schema,
+                          std::span<const uint32_t> counts = {});
   uint32_t count() const { return shape_.count; }
-  // After CheckShape. D floats, in place or in `space`, until its next use.
+  // After CheckShape. D floats, or those of all tokens, in place or in `space`, until its next use.
   std::span<const float> At(uint32_t i, Space* space) const;
   // Starts to load the bytes of query i into this core's cache: another core received them, and to
   // wait for them takes a tenth of a short search. Past the last query: nothing.

@@ -25,6 +25,8 @@ absl::string_view FullName(Method method) {
       "nestor.v1.IndexService/ExportCode",
       "nestor.v1.IndexService/GetIndex",
       "nestor.v1.IndexService/ImportCode",
+      "nestor.v1.MultiVectorService/EncodeFDE",
+      "nestor.v1.MultiVectorService/EstimateFDE",
       "nestor.v1.PointService/CountPoints",
       "nestor.v1.PointService/DeletePoints",
       "nestor.v1.PointService/GetPoints",

@@ -29,6 +29,8 @@ enum class Method : uint8_t {
   kExportCode,
   kGetIndex,
   kImportCode,
+  kEncodeFde,
+  kEstimateFde,
   kCountPoints,
   kDeletePoints,
   kGetPoints,

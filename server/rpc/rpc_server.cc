@@ -17,6 +17,7 @@
 #include "server/rpc/health_service.h"
 #include "server/rpc/index_service.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/multi_vector_service.h"
 #include "server/rpc/open_streams.h"
 #include "server/rpc/point_service.h"
 #include "server/rpc/search_service.h"
@@ -65,13 +66,14 @@ struct RpcServer::Parts {
   AdminService admin{&backend};
   CollectionService collections{&backend};
   IndexService indexes{&backend};
+  MultiVectorService multi_vectors{&backend};
   PointService points{&backend, &streams};
   SearchService searches{&backend};
   HealthService health{
       &backend,
       {v1::AdminService::service_full_name(), v1::CollectionService::service_full_name(),
-       v1::IndexService::service_full_name(), v1::PointService::service_full_name(),
-       v1::SearchService::service_full_name()}};
+       v1::IndexService::service_full_name(), v1::MultiVectorService::service_full_name(),
+       v1::PointService::service_full_name(), v1::SearchService::service_full_name()}};
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
   std::unique_ptr<Acceptor> acceptor;
@@ -101,6 +103,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& a
   builder.RegisterService(&parts->admin);
   builder.RegisterService(&parts->collections);
   builder.RegisterService(&parts->indexes);
+  builder.RegisterService(&parts->multi_vectors);
   builder.RegisterService(&parts->points);
   builder.RegisterService(&parts->searches);
   parts->server = builder.BuildAndStart();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "server/log.h"
+#include "server/rpc/convert_query.h"
 #include "server/rpc/convert_search.h"
 #include "server/rpc/search_memory.h"
 #include "server/rpc/status.h"
@@ -12,8 +13,10 @@
 namespace nestor {
 namespace {
 
-// Engine errors about the query vector, the only part of the request that it alone can judge.
-absl::Status AtQuery(const v1::SearchRequest& request, const absl::Status& status) {
+// Engine errors about the query vector, the only part of the request that it alone can judge, or
+// about too much output.
+absl::Status OfEngine(const v1::SearchRequest& request, const absl::Status& status) {
+  if (absl::IsOutOfRange(status)) return AtOutput(status);
   return AtField(request.has_id() ? "id" : "vector", status);
 }
 
@@ -29,28 +32,14 @@ void SearchCall::RunOn(SearchView view) {
 }
 
 absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
-  const VectorSchema& schema = view.schema();
+  const PointSchema schema(view.schema(), view.multi());
   SearchMemory& memory = SearchMemory::OfThread();
   SearchRequest search;
   absl::Status checked = CheckLimit(request().limit());
   if (!checked.ok()) return checked;
   search.limit = request().limit();
-  switch (request().query_case()) {
-    case v1::SearchRequest::kVector: {
-      const auto query = ToQuery(request().vector(), schema, &memory.query.values);
-      if (!query.ok()) return AtQuery(request(), query.status());
-      search.query = *query;
-      break;
-    }
-    case v1::SearchRequest::kId: {
-      auto id = ToPointId(request().id());
-      if (!id.ok()) return AtQuery(request(), id.status());
-      search.query = *std::move(id);
-      break;
-    }
-    case v1::SearchRequest::QUERY_NOT_SET:
-      return FieldError("query", "vector or id must be set");
-  }
+  checked = ToSearchQuery(request(), schema, &memory.query.values, &search);
+  if (!checked.ok()) return checked;
   absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema, view.built());
   if (!how.ok()) return how.status();
   search.how = *std::move(how);
@@ -65,13 +54,15 @@ absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
     if (!chosen.ok()) return AtField("output", chosen.status());
     choice = *std::move(chosen);
   }
-  search.output = {.attributes = choice.any(), .vector = request().output().vectors()};
-  checked = CheckReplyBytes(search.limit, MaxPointBytes(schema, search.output));
+  search.output = ToPointOutput(request().output(), choice);
+  uint64_t hit_bytes = MaxPointBytes(schema, search.output);
+  if (search.matches) hit_bytes += MaxMatchBytes(MaxQueryTokens(search, schema));
+  checked = CheckReplyBytes(search.limit, hit_bytes);
   if (!checked.ok()) return AtField("limit", checked);
 
   checked = view.Search(search, &memory.scratch, found);
-  if (!checked.ok()) return AtQuery(request(), NotBuilt(checked));
-  return FromSearchReply(found, schema.dtype, search.output, choice, reply());
+  if (!checked.ok()) return OfEngine(request(), NotBuilt(checked));
+  return FromSearchReply(found, schema, search.output, choice, reply());
 }
 
 void SearchCall::Observe(const SearchReply& found, std::chrono::steady_clock::time_point begun) {

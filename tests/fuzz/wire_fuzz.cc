@@ -154,8 +154,8 @@ bool FuzzUpsert(std::span<const std::byte> bytes, const CollectionSpec& spec) {
     if (!stored.has_value()) return false;
     // As a reply carries it, sent in again.
     v1::Point reply;
-    FromPoint({.id = input->id, .vector = stored->vector, .attributes = input->attributes},
-              spec.schema.dtype, {.attributes = true, .vector = true}, *choice, &reply);
+    FromPoint({.id = input->id, .vector = stored->vector, .attributes = input->attributes}, spec,
+              {.attributes = true, .vector = true}, *choice, &reply);
     const auto again = ToPointInput(reply, spec.schema);
     Require(again.ok() && again->id == input->id && Store(*again, spec) == stored,
             "a point that is read can be written again");
@@ -235,8 +235,7 @@ void RequireReply(const SearchHow& how, uint32_t limit, const v1::Output& output
   }
   const PointOutput wanted = {.attributes = choice.any(), .vector = output.vectors()};
   v1::SearchResponse reply;
-  Require(FromSearchReply(&found, spec.schema.dtype, wanted, choice, &reply).ok(),
-          "a small reply fits");
+  Require(FromSearchReply(&found, spec, wanted, choice, &reply).ok(), "a small reply fits");
   for (const v1::Hit& hit : reply.hits()) {
     Require(hit.has_vector() == output.vectors(), "hits carry vectors iff they are asked for");
   }
@@ -308,7 +307,7 @@ bool FuzzBatch(std::span<const std::byte> bytes, size_t slice, const CollectionS
     rows.Prefetch(i);
     const auto row = rows.At(i, &space);
     const auto expected =
-        DecodeQuery(shape->dtype, data.data() + i * shape->row_bytes(), shape->dim, &buffer);
+        DecodeQuery(shape->dtype, data.data() + i * shape->item_bytes(), shape->dim, &buffer);
     Require(row.size() == expected.size() &&
                 std::memcmp(row.data(), expected.data(), row.size_bytes()) == 0,
             "a query is read as it lies in the message");

@@ -38,6 +38,7 @@ const char* const kServices[] = {"",
                                  "nestor.v1.AdminService",
                                  "nestor.v1.CollectionService",
                                  "nestor.v1.IndexService",
+                                 "nestor.v1.MultiVectorService",
                                  "nestor.v1.PointService",
                                  "nestor.v1.SearchService"};
 

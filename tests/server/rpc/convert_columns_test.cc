@@ -162,5 +162,55 @@ TEST(ConvertColumnsTest, BadVectorsAreSortedOut) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("70000")));
 }
 
+CollectionSpec MultiCollection() {
+  CollectionSpec spec = Spec();
+  spec.multi = MultiSpec{{.token = spec.schema, .max_tokens = 3}, {}};
+  spec.schema = {.dim = 64, .nesting = {64}, .metric = Metric::kDot};
+  return spec;
+}
+
+TEST(ConvertColumnsTest, TokensGoToTheRowsThatCountsSay) {
+  v1::StreamUpsertRequest request = ThreeRows();
+  for (const uint32_t count : {1, 0, 2}) request.add_counts(count);
+  auto batch = ToColumnBatch(request, MultiCollection());
+  ASSERT_THAT(batch, IsOk());
+  ASSERT_EQ(batch->points.size(), 3u);
+  const char* data = request.vectors().data().data();
+  const auto& last = std::get<PackedTokens>(batch->points[2].vector);
+  EXPECT_EQ(last.bytes.data(), data + 8);
+  EXPECT_EQ(last.bytes.size(), 16u);
+
+  SortOutBadRows(MultiCollection(), &*batch);
+  EXPECT_THAT(batch->rows, ElementsAre(0, 2));
+  ASSERT_EQ(batch->errors.size(), 1u);
+  EXPECT_THAT(batch->errors[0].status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row 1: no tokens")));
+
+  SetVectors({1, 2, 3, 4, 70000, 6}, &request);
+  request.set_counts(0, 2);
+  request.set_counts(1, 1);
+  request.set_counts(2, 0);
+  batch = ToColumnBatch(request, MultiCollection());
+  ASSERT_THAT(batch, IsOk());
+  SortOutBadRows(MultiCollection(), &*batch);
+  EXPECT_THAT(batch->rows, ElementsAre(0));
+  EXPECT_THAT(batch->errors[0].status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row 1: token 0: ")));
+}
+
+TEST(ConvertColumnsTest, CountsThatDoNotFitRefuseTheBatch) {
+  const auto refused = [](const v1::StreamUpsertRequest& request, const CollectionSpec& spec,
+                          const char* message) {
+    EXPECT_THAT(ToColumnBatch(request, spec),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+  };
+  v1::StreamUpsertRequest request = ThreeRows();
+  refused(request, MultiCollection(), "counts: has 0 entries, the batch has 3 rows");
+  for (const uint32_t count : {1, 1, 2}) request.add_counts(count);
+  refused(request, MultiCollection(),
+          "vectors.data: has 24 bytes, the 4 tokens of counts, of dim 2 of f32, take 32");
+  refused(request, Spec(), "counts: are of MULTI collections");
+}
+
 }  // namespace
 }  // namespace nestor

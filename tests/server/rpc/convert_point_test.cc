@@ -75,7 +75,7 @@ TEST(ConvertPointTest, VectorsBorrowFromTheMessage) {
 
   std::string bytes = {1, 2, 3, 4, 5, 6};
   v1::Vector packed;
-  FromStoredVector(Dtype::kF16, std::string(bytes), &packed);
+  FromStoredVector(Schema(3, Dtype::kF16), std::string(bytes), &packed);
   const auto stored = ToVectorInput(packed, Schema(3, Dtype::kF32));
   ASSERT_THAT(stored, IsOk());
   EXPECT_EQ(std::get<PackedVector>(*stored).dtype, Dtype::kF16);
@@ -141,7 +141,8 @@ TEST(ConvertPointTest, RepliesCarryTheChosenAttributesOnly) {
   point.vector = "abcd";
   point.attributes = {{"a", int64_t{1}}, {"b", int64_t{2}}};
   v1::Point message;
-  FromPoint(Point(point), Dtype::kI8, {.attributes = true, .vector = false}, *choice, &message);
+  FromPoint(Point(point), Schema(4, Dtype::kI8), {.attributes = true, .vector = false}, *choice,
+            &message);
   EXPECT_EQ(message.attributes_size(), 1);
   EXPECT_EQ(message.attributes().at("b").int64_value(), 2);
   EXPECT_FALSE(message.has_vector());
@@ -149,7 +150,7 @@ TEST(ConvertPointTest, RepliesCarryTheChosenAttributesOnly) {
 
   output.set_attributes(0, "*");
   message.Clear();
-  FromPoint(Point(point), Dtype::kI8, {.attributes = true, .vector = true},
+  FromPoint(Point(point), Schema(4, Dtype::kI8), {.attributes = true, .vector = true},
             *AttributeChoice::Make(output, declared), &message);
   EXPECT_EQ(message.attributes_size(), 2);
   EXPECT_EQ(message.vector().packed().data(), "abcd");

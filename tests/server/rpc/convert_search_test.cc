@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "server/rpc/convert_query.h"
 #include "tests/server/rpc/matchers.h"
 
 namespace nestor {
@@ -111,7 +112,7 @@ TEST(ConvertSearchTest, QueriesAreFloatsOrDecoded) {
   ASSERT_THAT(
       EncodeVector(Dtype::kF16, values.data(), 8, reinterpret_cast<std::byte*>(halves.data())),
       IsOk());
-  FromStoredVector(Dtype::kF16, std::move(halves), &message);
+  FromStoredVector(kSchema, std::move(halves), &message);
   query = ToQuery(message, kSchema, &buffer);
   ASSERT_THAT(query, IsOk());
   EXPECT_THAT(std::vector<float>(query->begin(), query->end()), testing::ElementsAreArray(values));
@@ -121,7 +122,7 @@ TEST(ConvertSearchTest, PackedShapesKnowTheirNumber) {
   const auto shape = ToPackedShape(v1::DTYPE_F32, 64, kSchema);
   ASSERT_THAT(shape, IsOk());
   EXPECT_EQ(shape->count, 2u);
-  EXPECT_EQ(shape->row_bytes(), 32u);
+  EXPECT_EQ(shape->item_bytes(), 32u);
   EXPECT_THAT(ToPackedShape(v1::DTYPE_F32, 63, kSchema),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("63 bytes, not a multiple of the 32")));
@@ -158,7 +159,7 @@ TEST(ConvertSearchTest, RepliesKeepOrderScoresAndCosts) {
                           .store_reads = 5,
                           .micros = 1.5});
   v1::SearchResponse message;
-  ASSERT_THAT(FromSearchReply(&reply, Dtype::kF16, {}, AttributeChoice(), &message), IsOk());
+  ASSERT_THAT(FromSearchReply(&reply, kSchema, {}, AttributeChoice(), &message), IsOk());
   ASSERT_EQ(message.hits_size(), 2);
   EXPECT_EQ(message.hits(0).id().num(), 4u);
   EXPECT_EQ(message.hits(0).score(), 0.5f);

@@ -130,5 +130,31 @@ TEST(QueryRowsTest, ChecksTheLength) {
                        HasSubstr("31 bytes, not a multiple of the 32")));
 }
 
+TEST(QueryRowsTest, GivesTheTokensOfEachQueryHoweverTheMessageIsCut) {
+  const MultiSpec multi{{.token = {.dim = kDim, .nesting = {kDim}, .metric = Metric::kDot}}, {}};
+  const PointSchema schema(kSchema, &multi);
+  const std::vector<float> values = Values(6);
+  const std::vector<uint32_t> counts = {3, 1, 2};
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kF16}) {
+    const std::string bytes = Request(values, dtype).SerializeAsString();
+    for (size_t each = 1; each <= bytes.size(); ++each) {
+      QueryRows rows;
+      v1::BatchSearchRequest decoded;
+      ASSERT_THAT(rows.Decode(Sliced(bytes, each), &decoded), IsOk());
+      ASSERT_THAT(rows.CheckShape(decoded.queries().dtype(), schema, counts), IsOk());
+      ASSERT_EQ(rows.count(), 3u);
+      QueryRows::Space space;
+      std::vector<float> all;
+      for (uint32_t i = 0; i < rows.count(); ++i) {
+        rows.Prefetch(i);
+        const std::span<const float> query = rows.At(i, &space);
+        ASSERT_EQ(query.size(), counts[i] * kDim);
+        all.insert(all.end(), query.begin(), query.end());
+      }
+      EXPECT_THAT(all, ElementsAreArray(values)) << each;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace nestor
