@@ -7,9 +7,11 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/index_flags.h"
 #include "client/cli/memory_limit_flag.h"
+#include "client/cli/muvera.h"
 #include "client/cli/names.h"
 
 namespace nestor {
@@ -23,6 +25,8 @@ struct CreateFlags {
   std::string dtype = "f32";
   std::string durability = "sync";
   std::string id_kind = "num";
+  std::string kind = "single";
+  std::string muvera;
   std::vector<std::string> attributes;
   std::optional<uint64_t> memory_limit;
   IndexFlags index;
@@ -37,6 +41,13 @@ absl::StatusOr<v1::CollectionSpec> MakeSpec(const CreateFlags& flags) {
   if (!durability.ok()) return durability.status();
   const auto id_kind = IdKindFromName(flags.id_kind);
   if (!id_kind.ok()) return id_kind.status();
+  const auto kind = VectorKindFromName(flags.kind);
+  if (!kind.ok()) return kind.status();
+  if (!flags.muvera.empty() && *kind != v1::VECTOR_KIND_MULTI) {
+    return UsageError("--muvera is for --kind multi");
+  }
+  const auto muvera = MuveraFromText(flags.muvera);
+  if (!muvera.ok()) return muvera.status();
   auto index = ApplyFlags(flags.index, {});
   if (!index.ok()) return index.status();
 
@@ -49,6 +60,10 @@ absl::StatusOr<v1::CollectionSpec> MakeSpec(const CreateFlags& flags) {
   spec.set_durability(*durability);
   spec.set_id_kind(*id_kind);
   if (flags.memory_limit.has_value()) spec.set_memory_limit_bytes(*flags.memory_limit);
+  if (*kind == v1::VECTOR_KIND_MULTI) {
+    spec.set_kind(*kind);
+    *spec.mutable_muvera() = *muvera;
+  }
   *spec.mutable_index() = *std::move(index);
   for (const std::string& attribute : flags.attributes) {
     const size_t colon = attribute.find(':');
@@ -72,8 +87,13 @@ absl::Status Create(const CreateFlags& flags, Session& session) {
   const absl::StatusOr<v1::Collection> made = client.CreateCollection(*spec);
   if (!made.ok()) return made.status();
   session.out << "created collection " << made->spec().name() << ": " << made->spec().dim()
-              << " dims, " << ToName(made->spec().metric()) << ", " << ToName(made->spec().dtype())
-              << "\n";
+              << " dims, " << ToName(made->spec().metric()) << ", " << ToName(made->spec().dtype());
+  if (made->spec().kind() == v1::VECTOR_KIND_MULTI) {
+    const v1::Muvera& muvera = made->spec().muvera();
+    session.out << " a token; FDEs of " << muvera.fde_dim() << " dims, nested "
+                << absl::StrJoin(muvera.fde_nesting(), ",") << " (" << ToText(muvera) << ")";
+  }
+  session.out << "\n";
   return absl::OkStatus();
 }
 
@@ -83,7 +103,9 @@ void RegisterCreate(CLI::App& app, Session& session) {
   auto flags = std::make_shared<CreateFlags>();
   CLI::App* command = app.add_subcommand("create", "Make an empty collection");
   command->add_option("NAME", flags->name, "Name: letters, digits, _ . -, at most 128")->required();
-  command->add_option("--dim", flags->dim, "D: coordinates per vector, 1 to 16384")
+  command
+      ->add_option("--dim", flags->dim,
+                   "D: coordinates per vector, 1 to 16384; per token, 1 to 1024")
       ->required()
       ->type_name("D");
   command
@@ -111,6 +133,18 @@ void RegisterCreate(CLI::App& app, Session& session) {
   command->add_option("--id-kind", flags->id_kind, "Kind of ids: num (default) or str")
       ->type_name("K");
   AddMemoryLimitFlag(command, &flags->memory_limit);
+  command
+      ->add_option("--kind", flags->kind,
+                   "What a point is: single (default: a vector) or multi (a matrix of token "
+                   "vectors, scored by MaxSim)")
+      ->type_name("K");
+  command
+      ->add_option("--muvera", flags->muvera,
+                   "Of kind multi: how token matrices are encoded to be found, e.g. "
+                   "repetitions=80,k_sim=4,projection=dense,d_proj=8,fill_empty=false,"
+                   "prefixes=5:10:80,max_tokens=4096 (default: those); also sketch_repetitions, "
+                   "sketch_dim, seed. Index flags are then about the encodings' dims")
+      ->type_name("NAME=VALUE,...");
   AddIndexFlags(command, &flags->index);
   AddConnectionFlags(command, &session);
   command->callback([flags, &session] { session.status = Create(*flags, session); });

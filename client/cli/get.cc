@@ -57,7 +57,7 @@ void RegisterGet(CLI::App& app, Session& session) {
       "get", "Print points by id, one JSON object a line; exit code 1 where some are missing");
   command->add_option("NAME", flags->name, "Collection")->required();
   command->add_option("ID", flags->ids, "Ids of the points, at most 10000")->required();
-  command->add_flag("--with-vectors", flags->with_vectors, "Print the vectors too");
+  command->add_flag("--with-vectors", flags->with_vectors, "Print the vectors or tokens too");
   AddConnectionFlags(command, &session);
   command->callback([flags, &session] { session.status = Get(*flags, session); });
 }

@@ -1,5 +1,6 @@
 #include "client/cli/json.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -42,13 +43,36 @@ Json ToJson(const v1::AttributeValue& value) {
   return nullptr;
 }
 
+Json ToJson(std::span<const float> values) {
+  Json array = Json::array();
+  for (const float value : values) array.push_back(Shortest(value));
+  return array;
+}
+
 absl::Status AddVector(const v1::Vector& vector, Json* json) {
   const absl::StatusOr<std::vector<float>> values = VectorValues(vector);
   if (!values.ok()) return values.status();
-  Json array = Json::array();
-  for (const float value : *values) array.push_back(Shortest(value));
-  (*json)["vector"] = std::move(array);
+  if (!vector.has_multi()) {
+    (*json)["vector"] = ToJson(*values);
+    return absl::OkStatus();
+  }
+  Json tokens = Json::array();
+  for (const std::span<const float> token : TokensOf(vector, *values)) {
+    tokens.push_back(ToJson(token));
+  }
+  (*json)["tokens"] = std::move(tokens);
   return absl::OkStatus();
+}
+
+Json ToJson(const v1::TokenMatches& matches) {
+  Json array = Json::array();
+  for (int i = 0; i < std::min(matches.tokens_size(), matches.scores_size()); ++i) {
+    Json one;
+    one["token"] = matches.tokens(i);
+    one["score"] = Shortest(matches.scores(i));
+    array.push_back(std::move(one));
+  }
+  return array;
 }
 
 template <typename Word>
@@ -101,6 +125,7 @@ absl::StatusOr<Json> ToJson(const v1::SearchResponse& response) {
     if (hit.has_vector()) {
       if (absl::Status status = AddVector(hit.vector(), &one); !status.ok()) return status;
     }
+    if (hit.has_matches()) one["matches"] = ToJson(hit.matches());
     json["hits"].push_back(std::move(one));
   }
   json["score_dim"] = response.score_dim();
@@ -128,9 +153,10 @@ absl::StatusOr<std::vector<float>> VectorValues(const v1::Vector& vector) {
     values.assign(vector.floats().values().begin(), vector.floats().values().end());
     return values;
   }
-  const std::string& data = vector.packed().data();
+  const v1::Packed& packed = vector.has_multi() ? vector.multi().tokens() : vector.packed();
+  const std::string& data = packed.data();
   size_t size = 0;
-  switch (vector.packed().dtype()) {
+  switch (packed.dtype()) {
     case v1::DTYPE_F32:
       size = 4;
       Widen<float>(
@@ -153,10 +179,25 @@ absl::StatusOr<std::vector<float>> VectorValues(const v1::Vector& vector) {
       break;
   }
   if (size == 0 || data.size() % size != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("read vector: ", data.size(), " bytes of dtype ",
-                                                   ToName(vector.packed().dtype())));
+    return absl::InvalidArgumentError(
+        absl::StrCat("read vector: ", data.size(), " bytes of dtype ", ToName(packed.dtype())));
+  }
+  if (vector.has_multi() &&
+      (vector.multi().count() == 0 || values.size() % vector.multi().count() != 0)) {
+    return absl::InvalidArgumentError(absl::StrCat("read tokens: ", vector.multi().count(),
+                                                   " tokens of ", values.size(), " values"));
   }
   return values;
+}
+
+std::vector<std::span<const float>> TokensOf(const v1::Vector& vector,
+                                             std::span<const float> values) {
+  std::vector<std::span<const float>> tokens;
+  const size_t dim = values.size() / vector.multi().count();
+  for (uint32_t i = 0; i < vector.multi().count(); ++i) {
+    tokens.push_back(values.subspan(i * dim, dim));
+  }
+  return tokens;
 }
 
 }  // namespace nestor

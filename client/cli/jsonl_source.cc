@@ -91,6 +91,12 @@ class JsonlSource : public PointSource {
 
 absl::StatusOr<std::unique_ptr<PointSource>> OpenJsonlSource(const SourceOptions& options,
                                                              const v1::CollectionSpec& spec) {
+  if (spec.kind() == v1::VECTOR_KIND_MULTI || !options.offsets.empty()) {
+    return UsageError(
+        absl::StrCat("load ", options.file,
+                     ": a .jsonl file holds single vectors; token matrices are loaded "
+                     "from a vector file of tokens with --offsets"));
+  }
   if (!options.ids.empty() || !options.attributes.empty() || options.scale.has_value()) {
     return UsageError(absl::StrCat("load ", options.file,
                                    ": a .jsonl file holds ids, attributes and values itself; "

@@ -1,4 +1,4 @@
-// nestor load NAME FILE [--ids F] [--attributes F.jsonl] [--no-build]
+// nestor load NAME FILE [--offsets F] [--ids F] [--attributes F.jsonl] [--no-build]
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -140,6 +140,11 @@ void RegisterLoad(CLI::App& app, Session& session) {
                    "Vectors: .fbin .f16bin .i8bin .u8bin .fvecs .npy (f4, f2, i1), or .jsonl with "
                    "{\"id\", \"vector\", \"attributes\"} a line")
       ->required();
+  command
+      ->add_option("--offsets", flags->source.offsets,
+                   "Of a multi collection: FILE holds tokens, and point i is tokens [i] to [i + 1] "
+                   "of these offsets (n + 1, from 0): .u64bin, .ibin or .npy")
+      ->type_name("F");
   command
       ->add_option("--ids", flags->source.ids,
                    "Ids of the rows: .u64bin, .ibin, .npy, or text with one a line (default: row "

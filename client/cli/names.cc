@@ -30,6 +30,12 @@ constexpr Word<v1::ExactVectors> kExactVectors[] = {{"memory", v1::EXACT_VECTORS
 constexpr Word<v1::Durability> kDurabilities[] = {{"sync", v1::DURABILITY_SYNC},
                                                   {"async", v1::DURABILITY_ASYNC}};
 constexpr Word<v1::IdKind> kIdKinds[] = {{"num", v1::ID_KIND_NUM}, {"str", v1::ID_KIND_STR}};
+constexpr Word<v1::VectorKind> kVectorKinds[] = {{"single", v1::VECTOR_KIND_SINGLE},
+                                                 {"multi", v1::VECTOR_KIND_MULTI}};
+constexpr Word<v1::FdeProjection> kFdeProjections[] = {
+    {"identity", v1::FDE_PROJECTION_IDENTITY},
+    {"dense", v1::FDE_PROJECTION_DENSE},
+    {"count-sketch", v1::FDE_PROJECTION_COUNT_SKETCH}};
 constexpr Word<v1::AttributeType> kAttributeTypes[] = {
     {"string", v1::ATTRIBUTE_TYPE_STRING},           {"int64", v1::ATTRIBUTE_TYPE_INT64},
     {"double", v1::ATTRIBUTE_TYPE_DOUBLE},           {"bool", v1::ATTRIBUTE_TYPE_BOOL},
@@ -84,6 +90,12 @@ absl::StatusOr<v1::Durability> DurabilityFromName(absl::string_view name) {
 absl::StatusOr<v1::IdKind> IdKindFromName(absl::string_view name) {
   return Find<v1::IdKind>(kIdKinds, "id kind", name);
 }
+absl::StatusOr<v1::VectorKind> VectorKindFromName(absl::string_view name) {
+  return Find<v1::VectorKind>(kVectorKinds, "kind", name);
+}
+absl::StatusOr<v1::FdeProjection> FdeProjectionFromName(absl::string_view name) {
+  return Find<v1::FdeProjection>(kFdeProjections, "projection", name);
+}
 absl::StatusOr<v1::AttributeType> AttributeTypeFromName(absl::string_view name) {
   return Find<v1::AttributeType>(kAttributeTypes, "attribute type", name);
 }
@@ -99,6 +111,10 @@ std::string ToName(v1::ExactVectors value) {
 }
 std::string ToName(v1::Durability value) { return NameOf<v1::Durability>(kDurabilities, value); }
 std::string ToName(v1::IdKind value) { return NameOf<v1::IdKind>(kIdKinds, value); }
+std::string ToName(v1::VectorKind value) { return NameOf<v1::VectorKind>(kVectorKinds, value); }
+std::string ToName(v1::FdeProjection value) {
+  return NameOf<v1::FdeProjection>(kFdeProjections, value);
+}
 std::string ToName(v1::AttributeType value) {
   return NameOf<v1::AttributeType>(kAttributeTypes, value);
 }

@@ -20,6 +20,9 @@ absl::StatusOr<v1::ExactVectors> ExactVectorsFromName(absl::string_view name);  
 absl::StatusOr<v1::Durability> DurabilityFromName(absl::string_view name);      // sync async
 absl::StatusOr<v1::IdKind> IdKindFromName(absl::string_view name);              // num str
 absl::StatusOr<v1::CodeInput> CodeInputFromName(absl::string_view name);        // rows residuals
+absl::StatusOr<v1::VectorKind> VectorKindFromName(absl::string_view name);      // single multi
+// identity dense count-sketch
+absl::StatusOr<v1::FdeProjection> FdeProjectionFromName(absl::string_view name);
 // string int64 double bool string-list timestamp
 absl::StatusOr<v1::AttributeType> AttributeTypeFromName(absl::string_view name);
 
@@ -30,6 +33,8 @@ std::string ToName(v1::ShellCodec value);
 std::string ToName(v1::ExactVectors value);
 std::string ToName(v1::Durability value);
 std::string ToName(v1::IdKind value);
+std::string ToName(v1::VectorKind value);
+std::string ToName(v1::FdeProjection value);
 std::string ToName(v1::AttributeType value);
 std::string ToName(v1::CodeInput value);
 std::string ToName(v1::Index::State value);       // unbuilt building ready

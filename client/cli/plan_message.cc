@@ -29,6 +29,11 @@ absl::StatusOr<v1::Plan> PlanFromText(absl::string_view text) {
     refine->set_dim(stage.dim);
     refine->set_keep(stage.keep);
   }
+  for (const Plan::Stage& stage : plan->maxsim) {
+    v1::MaxSimStage* maxsim = message.add_maxsim();
+    maxsim->set_dim(stage.dim);
+    maxsim->set_keep(stage.keep);
+  }
   message.set_rescore(plan->rescore);
   return message;
 }
@@ -45,6 +50,9 @@ std::string ToText(const v1::Plan& message) {
   }
   for (const v1::RefineStage& refine : message.refine()) {
     plan.refine.push_back({refine.dim(), refine.keep()});
+  }
+  for (const v1::MaxSimStage& maxsim : message.maxsim()) {
+    plan.maxsim.push_back({maxsim.dim(), maxsim.keep()});
   }
   plan.rescore = message.rescore();
   return FormatPlan(plan);

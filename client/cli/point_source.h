@@ -29,6 +29,7 @@ struct SourceOptions {
   std::string file;        // .jsonl, else a vector file
   std::string ids;         // empty: row numbers, as text for string ids
   std::string attributes;  // empty: none
+  std::string offsets;     // of token matrices in a file of tokens; empty: a row is a point
   std::optional<float> scale;
   uint32_t batch_rows = 10000;
   size_t batch_bytes = 4 << 20;

@@ -12,6 +12,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
 #include "client/cli/memory_limit_flag.h"
+#include "client/cli/muvera.h"
 #include "client/cli/names.h"
 #include "client/cli/text.h"
 #include "google/protobuf/util/json_util.h"
@@ -101,6 +102,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"state", ToName(collection->state())},
       {"rows", FormatCount(collection->rows())},
       {"seq", FormatCount(collection->seq())},
+      {"kind", ToName(spec.kind())},
       {"dim", absl::StrCat(spec.dim())},
       {"nesting", absl::StrJoin(spec.nesting(), ",")},
       {"metric", ToName(spec.metric())},
@@ -130,6 +132,11 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"memory: codes", FormatBytes(memory.codes())},
       {"memory: graph", FormatBytes(memory.graph())},
   };
+  if (spec.kind() == v1::VECTOR_KIND_MULTI) {
+    rows.push_back({"muvera", ToText(spec.muvera())});
+    rows.push_back({"fde dims", absl::StrJoin(spec.muvera().fde_nesting(), ",")});
+    rows.push_back({"memory: token codes", FormatBytes(memory.token_codes())});
+  }
   for (const v1::Tier& tier : index->tiers()) {
     const bool store = tier.kind() == v1::Tier::KIND_STORE;
     rows.push_back({store ? "in the store" : "in memory",

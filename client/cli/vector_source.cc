@@ -1,4 +1,5 @@
-// Points of a vector file, with ids and attributes from files of their own.
+// Points of a vector file, or of a file of tokens and one of offsets; with ids and attributes from
+// files of their own.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "client/cli/point_source.h"
 #include "client/cli/session.h"
 #include "client/files/id_file.h"
+#include "client/files/token_offsets.h"
 #include "client/files/vector_file.h"
 
 namespace nestor {
@@ -55,13 +57,43 @@ absl::StatusOr<uint64_t> CountLines(const std::string& path) {
   }
 }
 
+// Empty where points are vectors.
+absl::StatusOr<std::vector<uint64_t>> ReadOffsets(const SourceOptions& options,
+                                                  const VectorFile& file,
+                                                  const v1::CollectionSpec& spec) {
+  const bool multi = spec.kind() == v1::VECTOR_KIND_MULTI;
+  if (multi != !options.offsets.empty()) {
+    return UsageError(absl::StrCat("load ", options.file, ": collection ", spec.name(), " is ",
+                                   multi ? "multi: --offsets must say where its points begin"
+                                         : "single: --offsets is for token matrices"));
+  }
+  if (!multi) return std::vector<uint64_t>();
+  auto offsets = ReadTokenOffsets(options.offsets, file.rows());
+  if (!offsets.ok() || offsets->back() == file.rows()) return offsets;
+  return absl::InvalidArgumentError(absl::StrCat("load ", options.file, ": ", file.rows(),
+                                                 " tokens, but ", options.offsets, " ends at ",
+                                                 offsets->back()));
+}
+
+// FDEs of a batch that the server makes at once: 256 MiB.
+uint32_t MaxBatchRows(const SourceOptions& options, const v1::CollectionSpec& spec) {
+  constexpr uint64_t kFdeBytes = 256 << 20;
+  if (spec.kind() != v1::VECTOR_KIND_MULTI || spec.muvera().fde_dim() == 0) {
+    return options.batch_rows;
+  }
+  const uint64_t most = kFdeBytes / (uint64_t{spec.muvera().fde_dim()} * sizeof(float));
+  return static_cast<uint32_t>(std::clamp<uint64_t>(most, 1, options.batch_rows));
+}
+
 class VectorSource : public PointSource {
  public:
-  VectorSource(const SourceOptions& options, VectorFile file, v1::Dtype wire,
-               std::optional<IdColumn> ids, std::optional<JsonlAttributesReader> attributes,
-               const v1::CollectionSpec& spec)
+  VectorSource(const SourceOptions& options, VectorFile file, std::vector<uint64_t> offsets,
+               v1::Dtype wire, std::optional<IdColumn> ids,
+               std::optional<JsonlAttributesReader> attributes, const v1::CollectionSpec& spec)
       : options_(options),
+        batch_rows_(MaxBatchRows(options, spec)),
         file_(std::move(file)),
+        offsets_(std::move(offsets)),
         wire_(wire),
         ids_(std::move(ids)),
         attributes_(std::move(attributes)),
@@ -69,9 +101,9 @@ class VectorSource : public PointSource {
         id_kind_(spec.id_kind()),
         collection_(spec.name()) {}
 
-  uint64_t rows() const override { return file_.rows(); }
+  uint64_t rows() const override { return offsets_.empty() ? file_.rows() : offsets_.size() - 1; }
   double fraction() const override {
-    return file_.rows() == 0 ? 1 : static_cast<double>(row_) / static_cast<double>(file_.rows());
+    return rows() == 0 ? 1 : static_cast<double>(row_) / static_cast<double>(rows());
   }
 
   absl::StatusOr<bool> Next(v1::StreamUpsertRequest* batch) override {
@@ -80,11 +112,11 @@ class VectorSource : public PointSource {
     batch->mutable_vectors()->set_dtype(wire_);
     std::string* data = batch->mutable_vectors()->mutable_data();
     const uint64_t begin = row_;
-    for (; row_ < file_.rows() && row_ - begin < options_.batch_rows &&
+    for (; row_ < rows() && row_ - begin < batch_rows_ &&
            data->size() + columns_.bytes() < options_.batch_bytes;
          ++row_) {
       AddId(batch->mutable_ids());
-      AddVector(data);
+      AddPoint(batch, data);
       if (!attributes_.has_value()) continue;
       JsonlAttributes attributes;
       const absl::StatusOr<bool> more = attributes_->Next(&attributes);
@@ -104,14 +136,22 @@ class VectorSource : public PointSource {
     }
   }
 
-  void AddVector(std::string* data) {
+  void AddPoint(v1::StreamUpsertRequest* batch, std::string* data) {
+    if (offsets_.empty()) return AddVector(row_, data);
+    batch->add_counts(static_cast<uint32_t>(offsets_[row_ + 1] - offsets_[row_]));
+    for (uint64_t token = offsets_[row_]; token < offsets_[row_ + 1]; ++token) {
+      AddVector(token, data);
+    }
+  }
+
+  void AddVector(uint64_t row, std::string* data) {
     if (wire_ != v1::DTYPE_F32 || file_.element() == Element::kF32) {
-      const std::span<const std::byte> bytes = file_.RowBytes(row_);
+      const std::span<const std::byte> bytes = file_.RowBytes(row);
       data->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return;
     }
     values_.resize(file_.dim());
-    file_.ReadF32(row_, values_);
+    file_.ReadF32(row, values_);
     if (options_.scale.has_value()) {
       for (float& value : values_) value *= *options_.scale;
     }
@@ -119,7 +159,9 @@ class VectorSource : public PointSource {
   }
 
   const SourceOptions options_;
+  const uint32_t batch_rows_;
   const VectorFile file_;
+  const std::vector<uint64_t> offsets_;  // of points in tokens; empty: a row of the file each
   const v1::Dtype wire_;
   const std::optional<IdColumn> ids_;
   std::optional<JsonlAttributesReader> attributes_;
@@ -143,13 +185,16 @@ absl::StatusOr<std::unique_ptr<PointSource>> OpenVectorSource(const SourceOption
                                                    file->dim(), " dims, collection ", spec.name(),
                                                    " has ", spec.dim()));
   }
+  auto offsets = ReadOffsets(options, *file, spec);
+  if (!offsets.ok()) return offsets.status();
+  const uint64_t points = offsets->empty() ? file->rows() : offsets->size() - 1;
   std::optional<IdColumn> ids;
   if (!options.ids.empty()) {
     const IdKind kind = spec.id_kind() == v1::ID_KIND_STR ? IdKind::kStr : IdKind::kNum;
     absl::StatusOr<IdColumn> read = ReadIdFile(options.ids, kind);
     if (!read.ok()) return read.status();
-    if (read->size() != file->rows()) {
-      return absl::InvalidArgumentError(absl::StrCat("load ", options.file, ": ", file->rows(),
+    if (read->size() != points) {
+      return absl::InvalidArgumentError(absl::StrCat("load ", options.file, ": ", points,
                                                      " rows, but ", options.ids, " has ",
                                                      read->size(), " ids"));
     }
@@ -159,8 +204,8 @@ absl::StatusOr<std::unique_ptr<PointSource>> OpenVectorSource(const SourceOption
   if (!options.attributes.empty()) {
     const absl::StatusOr<uint64_t> lines = CountLines(options.attributes);
     if (!lines.ok()) return lines.status();
-    if (*lines != file->rows()) {
-      return absl::InvalidArgumentError(absl::StrCat("load ", options.file, ": ", file->rows(),
+    if (*lines != points) {
+      return absl::InvalidArgumentError(absl::StrCat("load ", options.file, ": ", points,
                                                      " rows, but ", options.attributes, " has ",
                                                      *lines, " lines"));
     }
@@ -168,8 +213,8 @@ absl::StatusOr<std::unique_ptr<PointSource>> OpenVectorSource(const SourceOption
     if (!reader.ok()) return reader.status();
     attributes = *std::move(reader);
   }
-  return std::make_unique<VectorSource>(options, *std::move(file), *wire, std::move(ids),
-                                        std::move(attributes), spec);
+  return std::make_unique<VectorSource>(options, *std::move(file), *std::move(offsets), *wire,
+                                        std::move(ids), std::move(attributes), spec);
 }
 
 absl::StatusOr<std::unique_ptr<PointSource>> OpenPointSource(const SourceOptions& options,

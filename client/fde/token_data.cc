@@ -1,9 +1,9 @@
 #include "client/fde/token_data.h"
 
-#include <algorithm>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "client/files/token_offsets.h"
 #include "client/files/vector_file.h"
 
 namespace nestor {
@@ -13,27 +13,13 @@ namespace {
 absl::StatusOr<TokenMatrices> ReadMatrices(const std::string& tokens_path,
                                            const std::string& offsets_path, float scale,
                                            size_t most) {
-  const auto offsets = VectorFile::Open(offsets_path);
-  if (!offsets.ok()) return offsets.status();
   const auto tokens = VectorFile::Open(tokens_path);
   if (!tokens.ok()) return tokens.status();
-  if (offsets->dim() != 1 || offsets->rows() < 2) {
-    return absl::InvalidArgumentError(absl::StrCat(offsets_path, ": ", offsets->rows(), " x ",
-                                                   offsets->dim(), " are no offsets"));
-  }
+  const auto offsets = ReadTokenOffsets(offsets_path, tokens->rows(), most);
+  if (!offsets.ok()) return offsets.status();
   TokenMatrices matrices;
   matrices.dim = tokens->dim();
-  for (uint64_t i = 0; i < std::min<uint64_t>(offsets->rows(), most + 1); ++i) {
-    uint64_t offset = 0;
-    if (const auto read = offsets->ReadIds(i, {&offset, 1}); !read.ok()) return read;
-    const size_t before = i == 0 ? 0 : matrices.offsets.back();
-    if ((i == 0 ? offset != 0 : offset <= before) || offset > tokens->rows()) {
-      return absl::InvalidArgumentError(absl::StrCat(offsets_path, ": offset ", i, " is ", offset,
-                                                     " after ", before, ", of ", tokens->rows(),
-                                                     " tokens"));
-    }
-    matrices.offsets.push_back(offset);
-  }
+  matrices.offsets.assign(offsets->begin(), offsets->end());
   const size_t n = matrices.offsets.back();
   matrices.values.resize(n * matrices.dim);
   for (size_t t = 0; t < n; ++t) {

@@ -13,6 +13,7 @@
 #include "nestor/v1/admin.grpc.pb.h"
 #include "nestor/v1/collection.grpc.pb.h"
 #include "nestor/v1/index.grpc.pb.h"
+#include "nestor/v1/multi.grpc.pb.h"
 #include "nestor/v1/point.grpc.pb.h"
 #include "nestor/v1/search.grpc.pb.h"
 
@@ -51,6 +52,7 @@ struct Client::Stubs {
       : admin(v1::AdminService::NewStub(channel)),
         collections(v1::CollectionService::NewStub(channel)),
         indexes(v1::IndexService::NewStub(channel)),
+        multi_vectors(v1::MultiVectorService::NewStub(channel)),
         points(v1::PointService::NewStub(channel)),
         searches(v1::SearchService::NewStub(channel)),
         health(grpc::health::v1::Health::NewStub(channel)) {}
@@ -58,6 +60,7 @@ struct Client::Stubs {
   const std::unique_ptr<v1::AdminService::Stub> admin;
   const std::unique_ptr<v1::CollectionService::Stub> collections;
   const std::unique_ptr<v1::IndexService::Stub> indexes;
+  const std::unique_ptr<v1::MultiVectorService::Stub> multi_vectors;
   const std::unique_ptr<v1::PointService::Stub> points;
   const std::unique_ptr<v1::SearchService::Stub> searches;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health;
@@ -228,6 +231,18 @@ absl::StatusOr<v1::Index> Client::GetIndex(absl::string_view collection) {
   request.set_collection(std::string(collection));
   return Run<v1::Index>(Repeat::kIdempotent, [&](auto* context, auto* response) {
     return stubs_->indexes->GetIndex(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::EncodeFDEResponse> Client::EncodeFde(const v1::EncodeFDERequest& request) {
+  return Run<v1::EncodeFDEResponse>(Repeat::kIdempotent, [&](auto* context, auto* response) {
+    return stubs_->multi_vectors->EncodeFDE(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::EstimateFDEResponse> Client::EstimateFde(const v1::EstimateFDERequest& request) {
+  return Run<v1::EstimateFDEResponse>(Repeat::kIdempotent, [&](auto* context, auto* response) {
+    return stubs_->multi_vectors->EstimateFDE(context, request, response);
   });
 }
 

@@ -21,6 +21,7 @@
 #include "nestor/v1/admin.pb.h"
 #include "nestor/v1/collection.pb.h"
 #include "nestor/v1/index.pb.h"
+#include "nestor/v1/multi.pb.h"
 #include "nestor/v1/operation.pb.h"
 #include "nestor/v1/point.pb.h"
 #include "nestor/v1/search.pb.h"
@@ -73,6 +74,9 @@ class Client {
   absl::StatusOr<v1::Operation> ImportCode(const v1::ImportCodeRequest& request);
   absl::StatusOr<v1::ExportCodeResponse> ExportCode(const v1::ExportCodeRequest& request);
   absl::StatusOr<v1::Index> GetIndex(absl::string_view collection);
+
+  absl::StatusOr<v1::EncodeFDEResponse> EncodeFde(const v1::EncodeFDERequest& request);
+  absl::StatusOr<v1::EstimateFDEResponse> EstimateFde(const v1::EstimateFDERequest& request);
 
   absl::StatusOr<v1::SearchResponse> Search(const v1::SearchRequest& request);
   absl::StatusOr<v1::BatchSearchResponse> BatchSearch(const v1::BatchSearchRequest& request);

@@ -4,6 +4,7 @@
 #include "client/cli/columns.h"
 #include "client/cli/index_flags.h"
 #include "client/cli/json.h"
+#include "client/cli/muvera.h"
 #include "client/cli/names.h"
 #include "client/cli/plan_message.h"
 #include "client/cli/point_source.h"
@@ -100,7 +101,8 @@ TEST(NamesTest, Ids) {
 TEST(PlanMessageTest, GoesBothWays) {
   for (const char* text : {"coarse=64:32,scan=128:100", "coarse=64:32,scan=128:100,rescore",
                            "coarse=64:32,scan=128:100,refine=256:30,refine=512:20,rescore",
-                           "graph=384:200", "graph=384:200:0.18,refine=768:15,rescore"}) {
+                           "graph=384:200", "graph=384:200:0.18,refine=768:15,rescore",
+                           "coarse=640:32,scan=1280:200,maxsim=64:50,maxsim=128:20,rescore"}) {
     const auto plan = PlanFromText(text);
     ASSERT_TRUE(plan.ok()) << plan.status();
     EXPECT_EQ(ToText(*plan), text);
@@ -120,6 +122,17 @@ TEST(PlanMessageTest, GoesBothWays) {
   EXPECT_EQ(graph->graph().dim(), 384u);
   EXPECT_EQ(graph->graph().ef(), 200u);
   EXPECT_EQ(graph->graph().margin(), 0.18f);
+}
+
+TEST(MuveraTest, GoesBothWays) {
+  const auto muvera = MuveraFromText("seed=5,k_sim=3,repetitions=20");
+  ASSERT_TRUE(muvera.ok()) << muvera.status();
+  EXPECT_FALSE(muvera->fill_empty());
+  EXPECT_TRUE(MuveraFromText("")->SerializeAsString().empty());
+  const char* kAll =
+      "repetitions=20,k_sim=3,projection=dense,d_proj=8,fill_empty=true,sketch_repetitions=5,"
+      "sketch_dim=100,seed=5,prefixes=5:20,max_tokens=99";
+  EXPECT_EQ(ToText(*MuveraFromText(kAll)), kAll);
 }
 
 TEST(IndexFlagsTest, GivenFlagsReplaceFields) {
@@ -263,6 +276,21 @@ TEST(JsonTest, VectorsOfEveryDtype) {
   EXPECT_THAT(*values(v1::DTYPE_INT8, "\x7f\x80"), ElementsAre(127.0f, -128.0f));
   EXPECT_FALSE(values(v1::DTYPE_F16, "abc").ok());
   EXPECT_FALSE(values(v1::DTYPE_UNSPECIFIED, "abcd").ok());
+}
+
+TEST(JsonTest, MatricesHaveAsManyTokensAsTheySay) {
+  v1::Vector vector;
+  vector.mutable_multi()->mutable_tokens()->set_dtype(v1::DTYPE_INT8);
+  vector.mutable_multi()->mutable_tokens()->set_data("abcdef");
+  EXPECT_FALSE(VectorValues(vector).ok()) << "no count";
+  vector.mutable_multi()->set_count(4);
+  EXPECT_FALSE(VectorValues(vector).ok());
+  vector.mutable_multi()->set_count(3);
+  const auto values = VectorValues(vector);
+  ASSERT_TRUE(values.ok()) << values.status();
+  const auto tokens = TokensOf(vector, *values);
+  ASSERT_EQ(tokens.size(), 3u);
+  EXPECT_EQ(tokens[2].data(), values->data() + 4);
 }
 
 v1::CollectionSpec Spec(v1::Dtype dtype, v1::IdKind kind = v1::ID_KIND_NUM) {
@@ -415,6 +443,73 @@ TEST(VectorSourceTest, RefusesWhatDoesNotFit) {
         Case{{.file = one_line, .ids = one_id}, "for vector files"},
         Case{{.file = floats + ".gone.fbin"}, "gone.fbin"}}) {
     const auto source = OpenPointSource(c.options, Spec(v1::DTYPE_F32));
+    EXPECT_FALSE(source.ok());
+    EXPECT_THAT(std::string(source.status().message()), HasSubstr(c.says));
+  }
+}
+
+v1::CollectionSpec TokenSpec(v1::Dtype dtype) {
+  v1::CollectionSpec spec = Spec(dtype);
+  spec.set_kind(v1::VECTOR_KIND_MULTI);
+  spec.mutable_muvera()->set_fde_dim(1 << 20);
+  return spec;
+}
+
+TEST(VectorSourceTest, TokenMatricesKeepTogether) {
+  ScratchFiles files;
+  SourceOptions options;
+  options.file = files.WriteBin("t.i8bin", 7, 2, std::vector<int8_t>(14, 3));
+  options.offsets = files.WriteBin("o.u64bin", 4, 1, std::vector<uint64_t>{0, 2, 3, 7});
+  options.attributes = files.Write("a.jsonl", "{\"year\": 1}\n{}\n{\"year\": 3}\n");
+  options.scale = 0.5f;
+  options.batch_rows = 2;
+  auto source = OpenPointSource(options, TokenSpec(v1::DTYPE_F16));
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ((*source)->rows(), 3u);
+  auto batches = ReadAll(**source);
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_THAT(batches[0].counts(), ElementsAre(2, 1));
+  EXPECT_EQ(batches[0].vectors().dtype(), v1::DTYPE_F32);
+  EXPECT_EQ(batches[0].vectors().data().size(), 3u * 2 * 4);
+  EXPECT_THAT(batches[1].counts(), ElementsAre(4));
+  EXPECT_THAT(batches[1].ids().nums(), ElementsAre(2));
+  EXPECT_EQ((*source)->fraction(), 1);
+
+  // 64 FDEs of 4 MiB are what one batch may make.
+  std::vector<uint64_t> ones(66);
+  for (uint64_t i = 0; i < ones.size(); ++i) ones[i] = i;
+  options = {.file = files.WriteBin("many.fbin", 65, 2, std::vector<float>(130)),
+             .offsets = files.WriteBin("ones.u64bin", 66, 1, ones)};
+  source = OpenPointSource(options, TokenSpec(v1::DTYPE_F32));
+  ASSERT_TRUE(source.ok()) << source.status();
+  batches = ReadAll(**source);
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_EQ(batches[0].counts_size(), 64);
+}
+
+TEST(VectorSourceTest, OffsetsGoWithTokenMatrices) {
+  ScratchFiles files;
+  const std::string tokens = files.WriteBin("t.fbin", 3, 2, std::vector<float>(6));
+  const std::string offsets = files.WriteBin("o.u64bin", 3, 1, std::vector<uint64_t>{0, 1, 3});
+  const std::string short_of = files.WriteBin("s.u64bin", 2, 1, std::vector<uint64_t>{0, 2});
+  const std::string empty = files.WriteBin("e.u64bin", 3, 1, std::vector<uint64_t>{0, 0, 3});
+  const std::string line = files.Write("v.jsonl", "{}\n");
+  struct Case {
+    SourceOptions options;
+    v1::CollectionSpec spec;
+    std::string says;
+  };
+  const v1::CollectionSpec multi = TokenSpec(v1::DTYPE_F32);
+  for (const Case& c :
+       {Case{{.file = tokens}, multi, "is multi: --offsets must say"},
+        Case{{.file = tokens, .offsets = offsets}, Spec(v1::DTYPE_F32), "is single: --offsets is"},
+        Case{{.file = tokens, .offsets = short_of}, multi, "3 tokens, but " + short_of + " ends"},
+        Case{{.file = tokens, .offsets = empty}, multi, "offset 1 is 0 after 0, of 3 tokens"},
+        Case{{.file = tokens, .ids = files.Write("i.txt", "1\n"), .offsets = offsets},
+             multi,
+             "2 rows, but "},
+        Case{{.file = line}, multi, "a .jsonl file holds single vectors"}}) {
+    const auto source = OpenPointSource(c.options, c.spec);
     EXPECT_FALSE(source.ok());
     EXPECT_THAT(std::string(source.status().message()), HasSubstr(c.says));
   }
