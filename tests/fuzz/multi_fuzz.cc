@@ -40,6 +40,9 @@ bool FuzzFde(FuzzInput input) {
     return false;
   }
   Require(SerializeFde(**model) == copy.text(), "a model comes back");
+  const auto drawn = FdeModel::Draw((*model)->spec());
+  Require(drawn.ok(), "what was stored can be drawn");
+  Use(**drawn);
   Use(**model);
   return true;
 }

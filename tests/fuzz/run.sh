@@ -14,11 +14,11 @@ stored_graph    index/graph/stored_graph.cc
 adopted_graph   index/graph/fill.cc index/graph/repair.cc
 code            index/codes/faiss_format.cc index/codes/spec.cc index/codes/stored.cc
 fde             index/multi/fde_spec.cc index/multi/fde_model.cc index/multi/fde_encode.cc index/multi/stored_fde.cc
-tokens          index/multi/token_set.cc index/multi/tokens.cc
+tokens          index/multi/token_set.cc
 plan            index/plan.cc
 schema_request  server/rpc/convert_schema.cc server/rpc/wire.cc server/rpc/unknown_fields.cc
 point_request   server/rpc/convert_point.cc server/rpc/convert_columns.cc server/rpc/page_token.cc
-search_request  server/rpc/convert_search.cc server/rpc/query_rows.cc
+search_request  server/rpc/convert_query.cc server/rpc/convert_search.cc server/rpc/query_rows.cc
 "
 (($# == 2)) || { echo "usage: run.sh BUILD_DIR SECONDS" >&2; exit 2; }
 readonly root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

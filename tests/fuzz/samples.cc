@@ -320,6 +320,16 @@ void AddSchemaRequests(Samples* all) {
   least.mutable_spec()->set_dim(4);
   least.mutable_spec()->set_metric(v1::METRIC_DOT);
   (*all)["schema_request/create_least"] = Choose(0) + Serialize(least);
+  v1::CreateCollectionRequest tokens = least;
+  tokens.mutable_spec()->set_kind(v1::VECTOR_KIND_MULTI);
+  tokens.mutable_spec()->mutable_muvera()->set_repetitions(6);
+  tokens.mutable_spec()->mutable_muvera()->set_k_sim(2);
+  tokens.mutable_spec()->mutable_muvera()->set_d_proj(2);
+  tokens.mutable_spec()->mutable_muvera()->set_projection(v1::FDE_PROJECTION_COUNT_SKETCH);
+  for (const uint32_t prefix : {2, 6}) {
+    tokens.mutable_spec()->mutable_muvera()->add_prefixes(prefix);
+  }
+  (*all)["schema_request/create_tokens"] = Choose(0) + Serialize(tokens);
   // Of the collections of wire_fuzz.cc.
   v1::UpdateCollectionRequest update;
   update.mutable_spec()->set_name("c");
@@ -344,6 +354,12 @@ void AddSchemaRequests(Samples* all) {
   build.mutable_spec()->set_shell_codec(v1::SHELL_CODEC_F32);
   build.mutable_spec()->mutable_graph()->set_dim(4);
   build.mutable_spec()->mutable_graph()->set_degree(8);
+  v1::UpdateCollectionRequest update_tokens;
+  update_tokens.mutable_spec()->set_name("c");
+  update_tokens.mutable_spec()->set_kind(v1::VECTOR_KIND_MULTI);
+  update_tokens.mutable_spec()->mutable_muvera()->set_repetitions(4);
+  update_tokens.mutable_spec()->mutable_muvera()->set_max_tokens(5);
+  (*all)["schema_request/update_tokens"] = Choose(0x40 | 1) + Serialize(update_tokens);
   (*all)["schema_request/build"] = Choose(2) + Serialize(build);
 }
 
@@ -407,6 +423,53 @@ v1::StreamUpsertRequest Batch(bool strings) {
   }
   ints->set_validity("\x02");
   return batch;
+}
+
+// Of two tokens.
+v1::Vector SomeTokens() {
+  v1::Vector vector;
+  vector.mutable_multi()->set_count(2);
+  vector.mutable_multi()->mutable_tokens()->set_dtype(v1::DTYPE_F32);
+  vector.mutable_multi()->mutable_tokens()->set_data(Raw<float>({1, -2, 0.5f, 3, 0, 1, 0, -1}));
+  return vector;
+}
+
+void AddTokenRequests(Samples* all) {
+  v1::UpsertPointsRequest upsert;
+  upsert.set_collection("c");
+  *upsert.add_points() = SomePoint(false);
+  *upsert.mutable_points(0)->mutable_vector() = SomeTokens();
+  (*all)["point_request/upsert_tokens"] = Choose(0x40) + Serialize(upsert);
+  v1::StreamUpsertRequest stream = Batch(false);
+  stream.add_counts(1);
+  stream.add_counts(1);
+  (*all)["point_request/stream_tokens"] = Choose(0x40 | 1) + Serialize(stream);
+
+  v1::SearchRequest search;
+  search.set_collection("c");
+  *search.mutable_vector() = SomeTokens();
+  search.set_limit(10);
+  search.add_token_weights(0.5f);
+  search.add_token_weights(2);
+  search.set_token_score(v1::TOKEN_SCORE_MEAN);
+  search.mutable_output()->set_vectors(true);
+  search.set_matches(true);
+  v1::Plan* plan = search.mutable_plan();
+  plan->mutable_graph()->set_dim(32);
+  plan->mutable_graph()->set_ef(50);
+  plan->add_maxsim()->set_dim(2);
+  plan->mutable_maxsim(0)->set_keep(20);
+  plan->set_rescore(true);
+  (*all)["search_request/tokens"] = Choose(0x40) + Serialize(search);
+  v1::BatchSearchRequest batch;
+  batch.set_collection("c");
+  batch.mutable_queries()->set_dtype(v1::DTYPE_F32);
+  batch.mutable_queries()->set_data(Raw<float>({1, 2, 3, 4, -1, 0, 1, 0, 9, 9, 9, 8}));
+  batch.add_counts(2);
+  batch.add_counts(1);
+  batch.set_limit(5);
+  batch.mutable_exact();
+  (*all)["search_request/batch_tokens"] = Choose(0x40 | 7) + Serialize(batch);
 }
 
 void AddPointRequests(Samples* all) {
@@ -476,7 +539,7 @@ void AddSearchRequests(Samples* all) {
   batch.mutable_queries()->set_data(Raw<float>({1, 2, 3, 4, -1, 0, 1, 0, 9, 9, 9, 8}));
   batch.set_limit(5);
   *batch.mutable_plan() = graph;
-  (*all)["search_request/batch"] = Choose(0x7f) + Serialize(batch);
+  (*all)["search_request/batch"] = Choose(0x3f) + Serialize(batch);
   batch.mutable_queries()->set_dtype(v1::DTYPE_BF16);
   batch.mutable_queries()->set_data(Raw<uint16_t>({0x3f80, 0x4000, 0x4040, 0x4080}));
   batch.mutable_exact();
@@ -496,6 +559,7 @@ std::map<std::string, std::string> MakeSamples() {
   AddSchemaRequests(&all);
   AddPointRequests(&all);
   AddSearchRequests(&all);
+  AddTokenRequests(&all);
   return all;
 }
 

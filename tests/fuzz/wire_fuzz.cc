@@ -16,6 +16,7 @@
 #include "server/rpc/convert_columns.h"
 #include "server/rpc/convert_operation.h"
 #include "server/rpc/convert_point.h"
+#include "server/rpc/convert_query.h"
 #include "server/rpc/convert_schema.h"
 #include "server/rpc/convert_search.h"
 #include "server/rpc/page_token.h"
@@ -26,8 +27,11 @@
 namespace nestor {
 namespace {
 
-// The collections that requests are about: of numbers and f32, of strings and int8.
-CollectionSpec SpecOf(bool strings) {
+// The collections that requests are about: of numbers and f32, of strings and int8, of token
+// matrices.
+enum class Kind { kNumbers, kStrings, kTokens };
+CollectionSpec SpecOf(Kind kind) {
+  const bool strings = kind == Kind::kStrings;
   CollectionSpec spec;
   spec.name = "c";
   spec.schema = {.dim = 4,
@@ -40,6 +44,15 @@ CollectionSpec SpecOf(bool strings) {
   spec.attributes = {{"b", AttributeType::kBool},   {"d", AttributeType::kDouble},
                      {"i", AttributeType::kInt64},  {"l", AttributeType::kStringList},
                      {"s", AttributeType::kString}, {"t", AttributeType::kTimestamp}};
+  if (kind == Kind::kTokens) {
+    spec.multi = MultiSpec{
+        .tokens = {.token = {.dim = 4, .nesting = {2, 4}, .dtype = Dtype::kF16}, .max_tokens = 5},
+        .fde = {.dim = 4, .repetitions = 4, .k_sim = 1, .d_proj = 4}};
+    spec.schema = *FdeSchema(spec.multi->fde, {});
+    spec.index.exact_vectors = ExactVectors::kStore;
+    spec.index.graph->dim = 32;
+    spec.index.codes = {{32, 8, 8}};
+  }
   return spec;
 }
 
@@ -89,6 +102,9 @@ bool FuzzCreate(std::span<const std::byte> bytes) {
   FromCollectionInfo({.spec = *spec, .uid = 1}, &reply);
   const auto again = ToCollectionSpec(reply.spec());
   Require(again.ok() && *again == *spec, "a collection's spec comes back");
+  if (ValidateCollectionSpec(*spec).ok()) {
+    Require(ToCollectionUpdate(reply.spec(), *spec).ok(), "what is shown changes nothing");
+  }
   RequireSent(reply);
   return ValidateCollectionSpec(*spec).ok();
 }
@@ -115,7 +131,7 @@ bool FuzzBuild(std::span<const std::byte> bytes) {
   FromIndexInfo({.spec = *spec}, &reply);
   const auto again = ToIndexSpec(reply.spec(), IndexSpec());
   Require(again.ok() && *again == *spec, "an index's spec comes back");
-  const VectorSchema schema = SpecOf(false).schema;
+  const VectorSchema schema = SpecOf(Kind::kNumbers).schema;
   if (!ValidateSpec(*spec, schema).ok()) return false;
   // Resolving what is resolved changes nothing, whatever the number of rows.
   const IndexSpec resolved = ResolveSpec(*spec, schema, 100'000);
@@ -132,6 +148,14 @@ struct StoredPoint {
 };
 std::optional<StoredPoint> Store(const PointInput& point, const CollectionSpec& spec) {
   if (!ValidateId(spec.id_kind, point.id).ok()) return std::nullopt;
+  if (spec.multi.has_value()) {
+    const auto& packed = std::get<PackedTokens>(point.vector);
+    const auto set = TokenSet::FromWire(spec.multi->tokens, packed.dtype, packed.bytes);
+    if (absl::IsOutOfRange(set.status()) || Refused(set)) return std::nullopt;
+    const auto attributes = EncodeCheckedAttributes(spec.attributes, point.attributes);
+    if (Refused(attributes)) return std::nullopt;
+    return StoredPoint{set->stored(), *attributes};
+  }
   std::vector<float> floats(spec.schema.dim);
   std::vector<std::byte> space(spec.schema.dim * DtypeBytes(spec.schema.dtype));
   const auto vector = EncodeCheckedVector(spec.schema, point.vector, floats.data(), space.data());
@@ -148,7 +172,7 @@ bool FuzzUpsert(std::span<const std::byte> bytes, const CollectionSpec& spec) {
   const auto choice = AttributeChoice::Make(everything, spec.attributes);
   Require(choice.ok(), "all attributes can be asked for");
   for (const v1::Point& point : request.points()) {
-    const auto input = ToPointInput(point, spec.schema);
+    const auto input = ToPointInput(point, spec);
     if (Refused(input)) return false;
     const std::optional<StoredPoint> stored = Store(*input, spec);
     if (!stored.has_value()) return false;
@@ -156,7 +180,7 @@ bool FuzzUpsert(std::span<const std::byte> bytes, const CollectionSpec& spec) {
     v1::Point reply;
     FromPoint({.id = input->id, .vector = stored->vector, .attributes = input->attributes}, spec,
               {.attributes = true, .vector = true}, *choice, &reply);
-    const auto again = ToPointInput(reply, spec.schema);
+    const auto again = ToPointInput(reply, spec);
     Require(again.ok() && again->id == input->id && Store(*again, spec) == stored,
             "a point that is read can be written again");
     RequireSent(reply);
@@ -230,7 +254,9 @@ void RequireReply(const SearchHow& how, uint32_t limit, const v1::Output& output
   for (uint32_t i = 0; i < std::min(limit, 3u); ++i) {
     SearchHit& hit = found.hits.emplace_back();
     hit.id = spec.id_kind == IdKind::kNum ? PointId(uint64_t{i}) : PointId(absl::StrCat("id", i));
-    hit.vector.resize(spec.schema.dim * DtypeBytes(spec.schema.dtype));
+    const VectorSchema& item = PointSchema(spec).item();
+    hit.vector.resize((spec.multi.has_value() ? 2 : 1) * item.dim * DtypeBytes(item.dtype));
+    if (spec.multi.has_value()) hit.matches = {{1, 0.5f}, {0, -1.0f}};
     hit.attributes = {{"i", int64_t{7}}, {"s", std::string("text")}};
   }
   const PointOutput wanted = {.attributes = choice.any(), .vector = output.vectors()};
@@ -246,14 +272,16 @@ void RequireReply(const SearchHow& how, uint32_t limit, const v1::Output& output
 template <typename Request>
 std::optional<SearchHow> FuzzHow(const Request& request, const CollectionSpec& spec) {
   if (!CheckLimit(request.limit()).ok()) return std::nullopt;
-  const auto how = ToSearchHow(request, spec.schema, spec.index);
+  const auto how = ToSearchHow(request, spec, spec.index);
   if (!how.ok()) {
     Require(absl::IsInvalidArgument(how.status()) || absl::IsFailedPrecondition(how.status()),
             "a plan is refused as invalid or as not built");
     return std::nullopt;
   }
   if (const auto* plan = std::get_if<Plan>(&*how)) {
-    Require(ValidatePlan(*plan, spec.schema, request.limit()).ok(), "an accepted plan is valid");
+    const VectorSchema* tokens = spec.multi.has_value() ? &spec.multi->tokens.token : nullptr;
+    Require(ValidatePlan(*plan, spec.schema, request.limit(), tokens).ok(),
+            "an accepted plan is valid");
     v1::Plan message;
     FromPlan(*plan, &message);
     const auto again = ToPlan(message);
@@ -265,20 +293,24 @@ std::optional<SearchHow> FuzzHow(const Request& request, const CollectionSpec& s
 bool FuzzSearch(std::span<const std::byte> bytes, const CollectionSpec& spec) {
   v1::SearchRequest request;
   if (!Decode(bytes, &request)) return false;
-  if (request.has_vector()) {
-    std::vector<float> buffer;
-    const auto query = ToQuery(request.vector(), spec.schema, &buffer);
-    if (Refused(query)) return false;
-    Require(query->size() == spec.schema.dim, "a query has D values");
-  } else if (Refused(ToPointId(request.id()))) {
+  std::vector<float> buffer;
+  SearchRequest query;
+  if (const absl::Status read = ToSearchQuery(request, spec, &buffer, &query); !read.ok()) {
+    Require(absl::IsInvalidArgument(read), "what is refused is INVALID_ARGUMENT");
     return false;
+  }
+  if (const auto* vector = std::get_if<std::span<const float>>(&query.query)) {
+    Require(!spec.multi.has_value() && vector->size() == spec.schema.dim, "a query has D values");
+  } else if (const auto* tokens = std::get_if<TokenQuery>(&query.query)) {
+    Require(spec.multi.has_value() && !tokens->tokens.empty() && tokens->tokens.size() % 4 == 0,
+            "a query has whole tokens");
   }
   const std::optional<SearchHow> how = FuzzHow(request, spec);
   if (!how.has_value()) return false;
   const auto choice = AttributeChoice::Make(request.output(), spec.attributes);
   if (Refused(choice)) return false;
   const PointOutput wanted = {.attributes = choice->any(), .vector = request.output().vectors()};
-  if (!CheckReplyBytes(request.limit(), MaxPointBytes(spec.schema, wanted)).ok()) return false;
+  if (!CheckReplyBytes(request.limit(), MaxPointBytes(spec, wanted)).ok()) return false;
   RequireReply(*how, request.limit(), request.output(), *choice, spec);
   return true;
 }
@@ -297,8 +329,13 @@ bool FuzzBatch(std::span<const std::byte> bytes, size_t slice, const CollectionS
               request.min_seq() == whole.min_seq() && request.how_case() == whole.how_case(),
           "the rest of the message is the same");
   const std::string& data = whole.queries().data();
-  const auto shape = ToPackedShape(whole.queries().dtype(), data.size(), spec.schema);
-  const absl::Status checked = rows.CheckShape(request.queries().dtype(), spec.schema);
+  const std::vector<uint32_t> counts(whole.counts().begin(), whole.counts().end());
+  Require(
+      std::equal(counts.begin(), counts.end(), request.counts().begin(), request.counts().end()),
+      "the counts are the same");
+  if (!CheckQueryCounts(counts, spec).ok()) return false;
+  const auto shape = ToPackedShape(whole.queries().dtype(), data.size(), spec, counts);
+  const absl::Status checked = rows.CheckShape(request.queries().dtype(), spec, counts);
   Require(checked.ok() == shape.ok(), "the shape is judged as that of the whole message");
   if (Refused(shape)) return false;
   QueryRows::Space space;
@@ -307,7 +344,7 @@ bool FuzzBatch(std::span<const std::byte> bytes, size_t slice, const CollectionS
     rows.Prefetch(i);
     const auto row = rows.At(i, &space);
     const auto expected =
-        DecodeQuery(shape->dtype, data.data() + i * shape->item_bytes(), shape->dim, &buffer);
+        DecodeQuery(shape->dtype, data.data() + shape->offset(i), shape->values(i), &buffer);
     Require(row.size() == expected.size() &&
                 std::memcmp(row.data(), expected.data(), row.size_bytes()) == 0,
             "a query is read as it lies in the message");
@@ -318,14 +355,16 @@ bool FuzzBatch(std::span<const std::byte> bytes, size_t slice, const CollectionS
       .ok();
 }
 
-// A choice among requests by the first byte, of collections by its highest bit, then the message.
+// A choice among requests by the first byte, of collections by its highest bits, then the message.
 struct Chosen {
   unsigned request;
   CollectionSpec spec;
 };
 Chosen Choose(FuzzInput input) {
   const auto byte = static_cast<unsigned>(input[0]);
-  return {byte & 0x7f, SpecOf((byte & 0x80) != 0)};
+  return {byte & 0x3f, SpecOf((byte & 0x80) != 0   ? Kind::kStrings
+                              : (byte & 0x40) != 0 ? Kind::kTokens
+                                                   : Kind::kNumbers)};
 }
 
 }  // namespace

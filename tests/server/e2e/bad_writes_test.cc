@@ -59,9 +59,9 @@ TEST_F(BadInputTest, CreateCollection) {
            StatusCode::INVALID_ARGUMENT, "spec", "4"},
           {[](R* r) {
              auto* spec = r->mutable_spec();
-             spec->GetReflection()->MutableUnknownFields(spec)->AddVarint(10, 1);
+             spec->GetReflection()->MutableUnknownFields(spec)->AddVarint(1000, 1);
            },
-           StatusCode::INVALID_ARGUMENT, "spec", "field number 10"},
+           StatusCode::INVALID_ARGUMENT, "spec", "field number 1000"},
       });
 }
 
