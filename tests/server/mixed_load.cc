@@ -21,16 +21,27 @@ constexpr uint64_t kTempPoints = 120;
 // Written between two builds: enough for repairs of the graph, and for something to catch up.
 constexpr uint64_t kBatchesPerBuild = 8;
 
+// Made when it is created, but for the index.
+CollectionSpec SpecOf(LoadCollection collection) {
+  CollectionSpec spec = collection == LoadCollection::kDocs
+                            ? MakeSpec(Metric::kL2, Dtype::kF32)
+                            : MakeMultiSpec(Metric::kDot, Dtype::kF32);
+  spec.name = LoadName(collection);
+  return spec;
+}
+
 }  // namespace
 
 std::string LoadName(LoadCollection collection) {
   return collection == LoadCollection::kDocs ? "docs" : "temp";
 }
 
-IndexSpec LoadShape(uint64_t numbered) {
+IndexSpec LoadShape(LoadCollection collection, uint64_t numbered) {
   const uint64_t shape = numbered & ~kLoadCodeAdded;
   IndexSpec spec;
   spec.lists = 4;
+  // As all collections of token matrices have it.
+  if (collection == LoadCollection::kTemp) spec.exact_vectors = ExactVectors::kStore;
   if (shape % kLoadShapes > 0)
     spec.graph = GraphSpec{.dim = 32, .degree = 8, .ef_construction = 40};
   spec.no_lists = shape % kLoadShapes == 2;
@@ -52,10 +63,7 @@ Upkeep LoadUpkeep() {
 }
 
 MixedLoad::MixedLoad(Engine* engine, uint64_t run, Note note)
-    : engine_(engine),
-      run_(run),
-      note_(std::move(note)),
-      spec_(MakeSpec(Metric::kL2, Dtype::kF32)) {
+    : engine_(engine), run_(run), note_(std::move(note)) {
   // 1,000 of a point: all that its vectors are made from.
   for (uint32_t t = 0; t < LoadNote::kThreads; ++t) versions_[t] = 0;
 }
@@ -63,9 +71,8 @@ MixedLoad::MixedLoad(Engine* engine, uint64_t run, Note note)
 absl::Status MixedLoad::Create(LoadCollection collection) {
   LoadNote note{.thread = kOwner, .collection = collection, .kind = LoadNote::Kind::kCreate};
   note_(note);
-  CollectionSpec spec = spec_;
-  spec.name = LoadName(collection);
-  spec.index = LoadShape(0);
+  CollectionSpec spec = SpecOf(collection);
+  spec.index = LoadShape(collection, 0);
   if (absl::Status status = engine_->CreateCollection(spec).status(); !status.ok()) return status;
   note.acknowledged = 1;
   note_(note);
@@ -91,15 +98,14 @@ absl::Status MixedLoad::Upsert(uint32_t thread, LoadCollection collection, uint6
                 .count = count,
                 .version = (run_ << 20) + ++versions_[thread]};
   note_(note);
-  const Oracle maker(spec_);
+  const Oracle maker(SpecOf(collection));
   std::vector<std::vector<float>> vectors;
   std::vector<PointInput> points;
   for (uint64_t i = first; i < first + count; ++i) {
     vectors.push_back(maker.VectorOf(i, note.version));
   }
   for (uint64_t i = first; i < first + count; ++i) {
-    points.push_back(
-        {i, std::span<const float>(vectors[i - first]), maker.AttributesOf(i, note.version)});
+    points.push_back({i, maker.InputOf(vectors[i - first]), maker.AttributesOf(i, note.version)});
   }
   const absl::StatusOr<UpsertResult> result = engine_->Upsert(LoadName(collection), points);
   if (!result.ok()) return result.status();
@@ -134,7 +140,7 @@ absl::Status MixedLoad::Declare(LoadCollection collection, uint64_t shape) {
                 .version = shape};
   note_(note);
   CollectionUpdate update;
-  update.index = LoadShape(shape);
+  update.index = LoadShape(collection, shape);
   absl::Status status = engine_->UpdateCollection(LoadName(collection), update).status();
   if (!status.ok()) return status;
   note.acknowledged = 1;
@@ -149,7 +155,7 @@ absl::Status MixedLoad::Build(LoadCollection collection, uint64_t shape) {
                 .kind = LoadNote::Kind::kDeclare,
                 .version = shape};
   note_(note);
-  const absl::StatusOr<std::string> id = engine_->BuildIndex(name, LoadShape(shape));
+  const absl::StatusOr<std::string> id = engine_->BuildIndex(name, LoadShape(collection, shape));
   if (!id.ok()) return id.status();
   note.acknowledged = 1;
   note_(note);
@@ -231,7 +237,7 @@ absl::Status MixedLoad::Own(int builds) {
       return status;
     }
     if (absl::Status status = Build(LoadCollection::kDocs, shape); !status.ok()) return status;
-    if (LoadShape(shape).no_lists) continue;
+    if (LoadShape(LoadCollection::kDocs, shape).no_lists) continue;
     if (absl::Status status = AddAndDropCode(shape); !status.ok()) return status;
   }
   AwaitBatches(kBatchesPerBuild);
@@ -257,7 +263,7 @@ absl::Status MixedLoad::Read() {
 absl::Status MixedLoad::CheckSearch(std::mt19937* random) const {
   absl::StatusOr<SearchView> view = engine_->Pin("docs");
   if (!view.ok()) return view.status();
-  const std::vector<float> query = MakeVector(spec_.schema, (*random)());
+  const std::vector<float> query = MakeVector(SpecOf(LoadCollection::kDocs).schema, (*random)());
   SearchRequest request;
   request.query = std::span<const float>(query);
   request.limit = 20;

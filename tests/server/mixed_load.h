@@ -1,7 +1,8 @@
 // The load that crash tests cut off: two writers upsert, overwrite and delete points of "docs"; a
 // third thread builds its index in three shapes in turn, adds a code to it and drops it, changes
-// its declared index, and creates, fills, builds, overwrites and deletes "temp"; a reader searches
-// all the while. Every change is noted before it is tried and once it is acknowledged.
+// its declared index, and creates, fills, builds, overwrites and deletes "temp", which is of token
+// matrices; a reader searches all the while. Every change is noted before it is tried and once it
+// is acknowledged.
 #ifndef NESTOR_TESTS_SERVER_MIXED_LOAD_H_
 #define NESTOR_TESTS_SERVER_MIXED_LOAD_H_
 
@@ -48,7 +49,7 @@ inline constexpr uint64_t kLoadShapes = 3;
 // Of a shape: with the code that is added to lists, and dropped again, after their build.
 inline constexpr uint64_t kLoadCodeAdded = uint64_t{1} << 63;
 inline constexpr OpqSpec kLoadCode = {.dim = 32, .bytes = 8, .bits = 4};
-IndexSpec LoadShape(uint64_t shape);
+IndexSpec LoadShape(LoadCollection collection, uint64_t shape);
 
 // In a tight loop: whenever the load is cut off, something of it is under way. It builds "temp",
 // and "docs" while it is filled, before the load asks for it.
@@ -89,7 +90,6 @@ class MixedLoad {
   Engine* const engine_;
   const uint64_t run_;
   const Note note_;
-  const CollectionSpec spec_;
   std::array<uint64_t, LoadNote::kThreads> versions_{};  // by thread
   std::atomic<uint64_t> batches_{0};
   std::atomic<bool> stop_{false};

@@ -94,7 +94,7 @@ bool MixedState::Happened(const Engine& engine, const LoadNote& note) {
     case Kind::kDrop:
       return !info.ok();
     case Kind::kDeclare:
-      return info.ok() && info->spec.index == LoadShape(note.version);
+      return info.ok() && info->spec.index == LoadShape(note.collection, note.version);
     case Kind::kUpsert:
     case Kind::kDelete:
       return BatchHappened(engine, note);
@@ -121,7 +121,9 @@ void MixedState::CheckCollection(const Engine& engine, const std::string& name,
     return;
   }
   ASSERT_TRUE(info.ok()) << info.status();
-  EXPECT_EQ(info->spec.index, LoadShape(known.shape)) << "declared: shape " << known.shape;
+  const LoadCollection which =
+      name == LoadName(LoadCollection::kDocs) ? LoadCollection::kDocs : LoadCollection::kTemp;
+  EXPECT_EQ(info->spec.index, LoadShape(which, known.shape)) << "declared: shape " << known.shape;
   EXPECT_GE(info->generation, known.generation);  // upkeep builds too
   EXPECT_GE(info->seq, known.seq);
   Oracle oracle(info->spec);
