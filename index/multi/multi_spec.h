@@ -31,6 +31,10 @@ absl::Status ValidateMultiSpec(const MultiSpec& spec);
 // more than kMaxShellDims between two of them.
 absl::StatusOr<VectorSchema> FdeSchema(const FdeSpec& spec, std::span<const uint32_t> prefixes);
 
+// The spec with a graph's dim chosen where it is 0: an eighth of an FDE, as its prefixes say less
+// than those of a nested vector. `schema`: of the FDEs.
+IndexSpec ChooseForFdes(const IndexSpec& spec, const VectorSchema& schema);
+
 }  // namespace nestor
 
 #endif  // NESTOR_INDEX_MULTI_MULTI_SPEC_H_

@@ -146,6 +146,7 @@ absl::Status Collection::Build(Progress progress) {
   task.schema = schema_;
   task.id_kind = id_kind_;
   task.spec = spec()->index;
+  if (multi() != nullptr) task.spec = ChooseForFdes(task.spec, schema_);
   task.generation = last_generation_.fetch_add(1) + 1;
   task.writer = &writer_;
   task.snapshots = &snapshots_;

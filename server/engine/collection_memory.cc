@@ -62,7 +62,8 @@ absl::Status Collection::AdmitBuild(absl::string_view what, const IndexSpec& ind
   if (limit == 0) return absl::OkStatus();
   const Snapshots::Pinned state = snapshots_.Peek();
   const Generation& generation = *state.generation;
-  uint64_t bytes = EstimateIndexBytes(schema_, index, id_kind_, state.points) +
+  const IndexSpec chosen = multi() == nullptr ? index : ChooseForFdes(index, schema_);
+  uint64_t bytes = EstimateIndexBytes(schema_, chosen, id_kind_, state.points) +
                    generation.ids.string_bytes() + generation.ids.BytesAt(state.points);
   if (generation.tokens != nullptr) bytes += generation.tokens->bytes();
   if (bytes <= limit) return absl::OkStatus();

@@ -72,6 +72,25 @@ TEST(FdeSchemaTest, PrefixesThatCannotBe) {
   EXPECT_THAT(Refused(FdeSchema(wide, {})), HasSubstr("leave 524288 dims"));
 }
 
+TEST(FdeSchemaTest, GraphsOfFdesAreOfALongPrefix) {
+  const auto dim = [](uint32_t repetitions) {
+    const VectorSchema schema = *FdeSchema({.dim = 128, .repetitions = repetitions}, {});
+    IndexSpec spec;
+    EXPECT_FALSE(ChooseForFdes(spec, schema).graph.has_value());
+    spec.graph.emplace();
+    const IndexSpec chosen = ChooseForFdes(spec, schema);
+    EXPECT_TRUE(ValidateSpec(chosen, schema).ok());
+    spec.graph->dim = 64;
+    EXPECT_EQ(ChooseForFdes(spec, schema), spec) << "what is given stays";
+    return chosen.graph->dim;
+  };
+  EXPECT_EQ(dim(80), 1280u);
+  EXPECT_EQ(dim(1), 128u);
+  EXPECT_EQ(dim(20), 640u);
+  EXPECT_EQ(dim(75), 1152u);
+  EXPECT_EQ(dim(800), 2560u);
+}
+
 TEST(MultiSpecTest, TokensOfOneDim) {
   MultiSpec spec;
   spec.tokens.token = {128, {32, 128}, Metric::kDot, Dtype::kF32};
