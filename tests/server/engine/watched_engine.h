@@ -48,10 +48,12 @@ class WatchedEngineTest : public ::testing::Test {
   // Upkeep works on its own time.
   static bool Soon(const std::function<bool()>& condition) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!condition() && std::chrono::steady_clock::now() < deadline) {
+    bool holds = condition();
+    while (!holds && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      holds = condition();  // once: it may be a write
     }
-    return condition();
+    return holds;
   }
   // Lines that contain the text.
   int Logged(absl::string_view text) {
