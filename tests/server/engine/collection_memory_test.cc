@@ -92,10 +92,12 @@ TEST_F(CollectionMemoryTest, RoomOfDeletedPointsIsFree) {
   // Once upkeep has been there, in one batch and one by one.
   ASSERT_TRUE(Soon([&] { return Upsert(0, count / 4).ok(); }));
   uint64_t more = 0;
-  while (more < count && Upsert(count + more, 1).ok()) ++more;
-  EXPECT_GE(more, count / 5);
+  const auto upsert_one = [&] { return Upsert(count + more, 1).ok(); };
+  // Now and then refused: a list that was rewritten is there twice until its readers are gone.
+  for (; more < count / 5; ++more) ASSERT_TRUE(Soon(upsert_one)) << more;
+  while (more < count && upsert_one()) ++more;
   EXPECT_LE(more, count / 3);
-  EXPECT_LE(Used(), kLimit + kSlack);
+  EXPECT_TRUE(Soon([&] { return Used() <= kLimit + kSlack; })) << Used();
 }
 
 TEST_F(CollectionMemoryTest, ALimitComesAndGoes) {
