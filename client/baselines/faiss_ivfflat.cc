@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/baselines/baseline.h"
+#include "client/baselines/faiss_search.h"
 
 namespace nestor {
 namespace {
@@ -52,18 +53,7 @@ class FaissIvfFlat : public Baseline {
   void EnterThread() override { omp_set_num_threads(1); }
 
   absl::Status Answer(const float* query, std::span<uint64_t> ids) const override {
-    thread_local std::vector<RowNumber> rows;
-    thread_local std::vector<float> scores;
-    rows.resize(ids.size());
-    scores.resize(ids.size());
-    try {
-      index_->search(1, query, static_cast<RowNumber>(ids.size()), scores.data(), rows.data());
-    } catch (const std::exception& e) {
-      return absl::InternalError(absl::StrCat("faiss: search failed: ", e.what()));
-    }
-    for (size_t i = 0; i < ids.size(); ++i)
-      ids[i] = rows[i] < 0 ? kNoId : static_cast<uint64_t>(rows[i]);
-    return absl::OkStatus();
+    return SearchFaiss(*index_, query, ids);
   }
 
  private:
