@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "index/multi/token_search.h"
 #include "server/engine/collection.h"
-#include "server/engine/token_search.h"
 #include "server/engine/validate.h"
 
 namespace nestor {
@@ -206,8 +206,9 @@ absl::Status Collection::Run(const Generation& generation, const Prepared& prepa
                              std::vector<std::vector<TokenMatch>>* matches) const {
   const IvfIndex& index = *generation.index;
   const auto* exact = std::get_if<ExactSearch>(&how);
-  if (codec_->multi() != nullptr) {
-    TokenSearch search(generation, stored_, prepared.tokens, prepared.query);
+  if (const MultiSpec* const multi = codec_->multi(); multi != nullptr) {
+    TokenSearch search(index, *generation.tokens, multi->tokens, stored_, prepared.tokens,
+                       prepared.query);
     return exact != nullptr ? search.Exact(result, matches)
                             : search.Search(std::get<Plan>(how), scratch, result, matches);
   }

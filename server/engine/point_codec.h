@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "index/multi/fde_model.h"
 #include "index/multi/token_block.h"
+#include "index/multi/token_search.h"
 #include "server/engine/types.h"
 #include "server/storage/collection_spec.h"
 
@@ -25,14 +26,6 @@ struct EncodedPoint {
   absl::string_view stored;
   absl::string_view indexed;                 // dim values of the schema's dtype
   std::shared_ptr<const TokenBlock> tokens;  // of MULTI
-};
-
-// A query of tokens, as the stages take it.
-struct PreparedTokens {
-  std::vector<float> tokens;  // of unit length under COSINE
-  std::vector<float> weights;
-  bool mean = false;
-  std::vector<float> fde;
 };
 
 class PointCodec {

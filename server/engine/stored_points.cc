@@ -25,6 +25,17 @@ absl::Status StoredPoints::Fetch(std::span<const uint64_t> rows, std::byte* out)
   });
 }
 
+absl::Status StoredPoints::ReadTokens(
+    std::span<const uint64_t> rows,
+    absl::FunctionRef<void(size_t, std::span<const float>)> visit) const {
+  return Read(rows, nullptr, [&](size_t i, const PointView& point) {
+    const absl::StatusOr<TokenSet> tokens =
+        TokenSet::FromStored(codec_->multi()->tokens, point.vector);
+    if (tokens.ok()) visit(i, tokens->values());
+    return tokens.status();
+  });
+}
+
 absl::Status StoredPoints::Read(
     std::span<const uint64_t> rows, const StoreSnapshot* snapshot,
     absl::FunctionRef<absl::Status(size_t, const PointView&)> visit) const {

@@ -11,6 +11,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "index/multi/token_search.h"
 #include "index/vector_source.h"
 #include "server/engine/point_codec.h"
 #include "server/storage/records.h"
@@ -18,7 +19,7 @@
 
 namespace nestor {
 
-class StoredPoints : public VectorSource {
+class StoredPoints : public VectorSource, public TokenSource {
  public:
   StoredPoints(Store* store, uint32_t uid, std::shared_ptr<const PointCodec> codec)
       : store_(store), uid_(uid), codec_(std::move(codec)) {}
@@ -27,6 +28,11 @@ class StoredPoints : public VectorSource {
 
   // Of MULTI: the FDEs.
   absl::Status Fetch(std::span<const uint64_t> rows, std::byte* out) const override;
+
+  // Of MULTI.
+  absl::Status ReadTokens(
+      std::span<const uint64_t> rows,
+      absl::FunctionRef<void(size_t, std::span<const float>)> visit) const override;
 
   // visit(i, point) for every rows[i], in ascending order of the rows; `point` is valid during the
   // call.

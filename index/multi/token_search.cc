@@ -1,11 +1,10 @@
-#include "server/engine/token_search.h"
+#include "index/multi/token_search.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <utility>
 
-#include "index/multi/token_set.h"
 #include "index/stages.h"
 
 namespace nestor {
@@ -31,12 +30,12 @@ Plan DefaultTokenPlan(const VectorSchema& schema, const VectorSchema& token,
 
 absl::StatusOr<std::unique_ptr<const MaxSimQuery>> TokenSearch::MakeQuery(uint32_t dim) const {
   MaxSimOptions options{.weights = tokens_.weights, .mean = tokens_.mean};
-  options.exact_int8 = HasExactCodes(points_.codec().multi()->tokens) &&
+  options.exact_int8 = HasExactCodes(schema_) &&
                        std::all_of(tokens_.tokens.begin(), tokens_.tokens.end(), [](float value) {
                          return value >= -128 && value <= 127 &&
                                 value == static_cast<float>(static_cast<int>(value));
                        });
-  return MaxSimQuery::Make(tokens_.tokens, token_schema().dim, dim, options);
+  return MaxSimQuery::Make(tokens_.tokens, schema_.token.dim, dim, options);
 }
 
 absl::Status TokenSearch::ScoreCodes(const MaxSimQuery& query, uint32_t dim, StageCost* cost) {
@@ -48,7 +47,7 @@ absl::Status TokenSearch::ScoreCodes(const MaxSimQuery& query, uint32_t dim, Sta
     if (i % 16 == 0) {
       if (absl::Status status = poll.Check(); !status.ok()) return status;
     }
-    const TokenBlock& block = *generation_.tokens->At(candidates_[i].slot);
+    const TokenBlock& block = *rows_.At(candidates_[i].slot);
     candidates_[i].score = query.ScoreCodes(block.codes());
     tokens += block.tokens();
   }
@@ -61,40 +60,36 @@ absl::Status TokenSearch::ScoreCodes(const MaxSimQuery& query, uint32_t dim, Sta
 absl::Status TokenSearch::ScoreStored(const MaxSimQuery& query, Matches* matches, StageCost* cost) {
   const StageTimer timer(cost);
   if (absl::Status status = StopPoll(query_).Check(); !status.ok()) return status;
-  const TokenSchema& schema = points_.codec().multi()->tokens;
   if (matches != nullptr) {
     matches->assign(candidates_.size(), std::vector<TokenMatch>(query.size()));
   }
   std::vector<uint64_t> rows;
   rows.reserve(candidates_.size());
-  for (const Scored& one : candidates_) rows.push_back(generation_.index->RowAt(one.slot));
+  for (const Scored& one : candidates_) rows.push_back(index_.RowAt(one.slot));
   uint64_t tokens = 0;
   const absl::Status read =
-      points_.Read(rows, nullptr, [&](size_t i, const PointView& point) -> absl::Status {
-        const absl::StatusOr<TokenSet> set = TokenSet::FromStored(schema, point.vector);
-        if (!set.ok()) return set.status();
+      source_.ReadTokens(rows, [&](size_t i, std::span<const float> document) {
+        const size_t n = document.size() / schema_.token.dim;
         std::span<TokenMatch> found;
         if (matches != nullptr) found = (*matches)[i];
-        candidates_[i].score = query.Score(set->values().data(), set->size(), found);
+        candidates_[i].score = query.Score(document.data(), n, found);
         candidates_[i].at = static_cast<uint32_t>(i);
-        tokens += set->size();
-        return absl::OkStatus();
+        tokens += n;
       });
   if (!read.ok()) return read;
-  *cost = {.name = "rescore", .dim = schema.token.dim, .in = candidates_.size()};
-  cost->bytes = tokens * schema.token.dim * DtypeBytes(schema.token.dtype);
-  cost->multiply_adds = tokens * query.size() * schema.token.dim;
+  *cost = {.name = "rescore", .dim = schema_.token.dim, .in = candidates_.size()};
+  cost->bytes = tokens * schema_.token.dim * DtypeBytes(schema_.token.dtype);
+  cost->multiply_adds = tokens * query.size() * schema_.token.dim;
   cost->store_reads = candidates_.size();
   return absl::OkStatus();
 }
 
 void TokenSearch::Keep(size_t keep) {
-  const IvfIndex& index = *generation_.index;
   keep = std::min(keep, candidates_.size());
   std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(keep),
                     candidates_.end(), [&](const Scored& a, const Scored& b) {
                       if (a.score != b.score) return a.score > b.score;
-                      return index.IdAt(a.slot) < index.IdAt(b.slot);
+                      return index_.IdAt(a.slot) < index_.IdAt(b.slot);
                     });
   candidates_.resize(keep);
 }
@@ -119,7 +114,7 @@ absl::Status TokenSearch::Search(const Plan& plan, SearchScratch* scratch, Searc
   first.maxsim.clear();
   first.rescore = false;
   if (!plan.maxsim.empty() || plan.rescore) by_fde.limit = LastKeep(first);
-  absl::Status status = generation_.index->Search(by_fde, first, scratch, result);
+  absl::Status status = index_.Search(by_fde, first, scratch, result);
   if (!status.ok() || (plan.maxsim.empty() && !plan.rescore)) return status;
   candidates_.clear();
   for (const Hit& hit : result->hits) candidates_.push_back({hit.slot, hit.score, 0});
@@ -135,7 +130,7 @@ absl::Status TokenSearch::Search(const Plan& plan, SearchScratch* scratch, Searc
     dim = stage.dim;
   }
   if (plan.rescore) {
-    dim = token_schema().dim;
+    dim = schema_.token.dim;
     const auto query = MakeQuery(dim);
     if (!query.ok()) return query.status();
     StageCost cost;
@@ -148,18 +143,18 @@ absl::Status TokenSearch::Search(const Plan& plan, SearchScratch* scratch, Searc
 }
 
 absl::Status TokenSearch::Exact(SearchResult* result, Matches* matches) {
-  const uint32_t dim = token_schema().dim;
+  const uint32_t dim = schema_.token.dim;
   const auto query = MakeQuery(dim);
   if (!query.ok()) return query.status();
   result->stages.clear();
   candidates_.clear();
-  for (const uint32_t slot : generation_.index->SlotsAt(query_.snapshot)) {
+  for (const uint32_t slot : index_.SlotsAt(query_.snapshot)) {
     if (slot != query_.skip_slot) candidates_.push_back({slot, 0, 0});
   }
   StageCost by_codes;
   if (absl::Status s = ScoreCodes(**query, dim, &by_codes); !s.ok()) return s;
   const auto bound = [&](const Scored& one) {
-    const TokenBlock& block = *generation_.tokens->At(one.slot);
+    const TokenBlock& block = *rows_.At(one.slot);
     return (*query)->CodeBound(block.longest(), block.error());
   };
   // What the limit-th best is at least. Slack for sums in floats.

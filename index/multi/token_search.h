@@ -1,22 +1,42 @@
-// One search of a MULTI collection: candidates by their FDEs, as an index of vectors finds them;
-// then MaxSim on the int8 codes of their tokens; then exact MaxSim of the tokens in the store.
-#ifndef NESTOR_SERVER_ENGINE_TOKEN_SEARCH_H_
-#define NESTOR_SERVER_ENGINE_TOKEN_SEARCH_H_
+// One search of token matrices: candidates by their FDEs, as an index of vectors finds them; then
+// MaxSim on the int8 codes of their tokens; then exact MaxSim of the tokens as stored.
+#ifndef NESTOR_INDEX_MULTI_TOKEN_SEARCH_H_
+#define NESTOR_INDEX_MULTI_TOKEN_SEARCH_H_
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/ivf_index.h"
 #include "index/multi/maxsim.h"
+#include "index/multi/token_rows.h"
+#include "index/multi/token_set.h"
 #include "index/plan.h"
-#include "server/engine/generation.h"
-#include "server/engine/point_codec.h"
-#include "server/engine/stored_points.h"
 
 namespace nestor {
+
+// A query of tokens, as the stages take it.
+struct PreparedTokens {
+  std::vector<float> tokens;  // of unit length under COSINE
+  std::vector<float> weights;
+  bool mean = false;
+  std::vector<float> fde;
+};
+
+// The tokens of an index's rows as they are stored.
+class TokenSource {
+ public:
+  virtual ~TokenSource() = default;
+  // visit(i, tokens) for every rows[i], in any order: n x dim floats, as TokenSet::values has them,
+  // valid during the call.
+  virtual absl::Status ReadTokens(
+      std::span<const uint64_t> rows,
+      absl::FunctionRef<void(size_t, std::span<const float>)> visit) const = 0;
+};
 
 // The plan of a search that names none: an FDE's estimate ranks far worse than MaxSim, so many more
 // candidates than `limit` come to it. `schema`: of the FDEs.
@@ -28,10 +48,16 @@ class TokenSearch {
   // Of each hit, of each query token.
   using Matches = std::vector<std::vector<TokenMatch>>;
 
-  // `query`: its vector is the FDE of the tokens.
-  TokenSearch(const Generation& generation, const StoredPoints& points,
-              const PreparedTokens& tokens, const SearchQuery& query)
-      : generation_(generation), points_(points), tokens_(tokens), query_(query) {}
+  // Borrows all. `index`: of the FDEs; `rows`: the codes of the same slots. `query`: its vector is
+  // the FDE of the tokens.
+  TokenSearch(const IvfIndex& index, const TokenRows& rows, const TokenSchema& schema,
+              const TokenSource& source, const PreparedTokens& tokens, const SearchQuery& query)
+      : index_(index),
+        rows_(rows),
+        schema_(schema),
+        source_(source),
+        tokens_(tokens),
+        query_(query) {}
 
   // `matches` may be null; without rescore there are none. Errors: as IvfIndex::Search.
   absl::Status Search(const Plan& plan, SearchScratch* scratch, SearchResult* result,
@@ -47,7 +73,6 @@ class TokenSearch {
     uint32_t at;  // of its matches
   };
 
-  const VectorSchema& token_schema() const { return points_.codec().multi()->tokens.token; }
   absl::StatusOr<std::unique_ptr<const MaxSimQuery>> MakeQuery(uint32_t dim) const;
   // The candidates by the codes of their tokens' first `dim` dims.
   absl::Status ScoreCodes(const MaxSimQuery& query, uint32_t dim, StageCost* cost);
@@ -58,8 +83,10 @@ class TokenSearch {
   // The limit's best, and their matches, which belong to the candidates.
   void Finish(uint32_t score_dim, SearchResult* result, Matches* matches);
 
-  const Generation& generation_;
-  const StoredPoints& points_;
+  const IvfIndex& index_;
+  const TokenRows& rows_;
+  const TokenSchema& schema_;
+  const TokenSource& source_;
   const PreparedTokens& tokens_;
   const SearchQuery& query_;
   std::vector<Scored> candidates_;
@@ -67,4 +94,4 @@ class TokenSearch {
 
 }  // namespace nestor
 
-#endif  // NESTOR_SERVER_ENGINE_TOKEN_SEARCH_H_
+#endif  // NESTOR_INDEX_MULTI_TOKEN_SEARCH_H_
