@@ -76,6 +76,29 @@ inline void Tile(const int8_t* query, const int32_t* code_sums, size_t groups,
   }
 }
 
+// The largest lane of each of the eight, together: 24 steps where one by one it takes 64. Documents
+// of few tokens end here often.
+inline void LargestOfEach(const __m512* products, float* largest) {
+  static_assert(kTileQueries == 8);
+  __m512 halves[4], quarters[2];  // 8, then 4 lanes of each
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m512 x = products[2 * i], y = products[2 * i + 1];
+    halves[i] = _mm512_max_ps(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    const __m512 x = halves[2 * i], y = halves[2 * i + 1];
+    quarters[i] = _mm512_max_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
+  }
+  // Of each 128 bits: two lanes of one of the first four and of one of the others, by turns.
+  const __m512 pairs = _mm512_max_ps(_mm512_unpacklo_ps(quarters[0], quarters[1]),
+                                     _mm512_unpackhi_ps(quarters[0], quarters[1]));
+  const __m512 all = _mm512_max_ps(pairs, _mm512_permute_ps(pairs, 0x4e));
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 0, 0, 0, 0, 0, 0, 0);
+  _mm256_storeu_ps(largest, _mm512_castps512_ps256(_mm512_permutexvar_ps(order, all)));
+}
+
 // The first token with the largest product.
 inline uint32_t TokenOf(__m512 products, __m512i firsts, float largest) {
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -87,10 +110,8 @@ template <int kQueries, bool kTokens>
 inline void Queries(const int8_t* query, const int32_t* code_sums, size_t groups,
                     const Document& document, float* largest, uint32_t* tokens) {
   Best best;
-  for (int q = 0; q < kQueries; ++q) {
-    best.product[q] = _mm512_set1_ps(-__builtin_inff());
-    best.first[q] = _mm512_setzero_si512();
-  }
+  for (int q = 0; q < kTileQueries; ++q) best.product[q] = _mm512_set1_ps(-__builtin_inff());
+  for (int q = 0; q < kQueries; ++q) best.first[q] = _mm512_setzero_si512();
   const size_t blocks = (document.n + 15) / 16;
   size_t b = 0;
   for (; b + kTileBlocks <= blocks; b += kTileBlocks) {
@@ -101,8 +122,10 @@ inline void Queries(const int8_t* query, const int32_t* code_sums, size_t groups
     b += 2;
   }
   if (b < blocks) Tile<kQueries, 1, kTokens>(query, code_sums, groups, document, b, &best);
+  float each[kTileQueries];
+  LargestOfEach(best.product, each);
   for (int q = 0; q < kQueries; ++q) {
-    largest[q] = _mm512_reduce_max_ps(best.product[q]);
+    largest[q] = each[q];
     if (kTokens) tokens[q] = TokenOf(best.product[q], best.first[q], largest[q]);
   }
 }
