@@ -28,6 +28,9 @@ class BaselineEngine : public Engine {
                                                                const Dataset& set, int threads);
 
   const EngineFacts& facts() const override { return facts_; }
+  std::vector<std::string> Settings(uint32_t k) const override {
+    return BaselineSettings(facts_.name, k);
+  }
   absl::StatusOr<EnginePass> Run(const std::string& setting, const PassOptions& options) override;
 
  private:

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/bench/baseline_engine.h"
 #include "client/bench/choose.h"
 
 namespace nestor {
@@ -31,8 +30,9 @@ struct Contender {
 
 class Comparing {
  public:
-  Comparing(const Dataset& set, const std::vector<Engine*>& engines, const CompareOptions& options)
-      : set_(set), engines_(engines), options_(options) {}
+  Comparing(const Grader& grader, const std::vector<Engine*>& engines,
+            const CompareOptions& options)
+      : grader_(grader), engines_(engines), options_(options) {}
 
   absl::StatusOr<Comparison> Run(const PlanSpace& space) {
     Comparison result;
@@ -76,7 +76,7 @@ class Comparing {
   absl::StatusOr<std::vector<Measurement>> Passes(const std::vector<Candidate>& candidates,
                                                   Half half, int passes) const {
     return MeasureAlternating(
-        set_, candidates,
+        grader_, candidates,
         {.half = half, .k = options_.k, .threads = options_.threads, .min_runs = options_.min_runs},
         passes);
   }
@@ -89,8 +89,10 @@ class Comparing {
 
   absl::StatusOr<std::vector<Measurement>> SweepNestor(const PlanSpace& space,
                                                        Source source) const {
-    SweepOptions sweep{
-        .source = source, .random_plans = options_.random_plans, .recalls = options_.recalls};
+    SweepOptions sweep{.source = source,
+                       .random_plans = options_.random_plans,
+                       .climb_plans = options_.climb_plans,
+                       .recalls = options_.recalls};
     // The graph's plans are quick to measure, and ends of different shapes are close to each other.
     if (source == Source::kGraph) sweep.climbs = 4;
     if (SourceOfText(default_plan_) == source) sweep.starts = {*ParsePlan(default_plan_)};
@@ -104,7 +106,7 @@ class Comparing {
   }
 
   absl::StatusOr<std::vector<Measurement>> SweepBaseline(Engine* engine) const {
-    const std::vector<std::string> settings = BaselineSettings(engine->facts().name, options_.k);
+    const std::vector<std::string> settings = engine->Settings(options_.k);
     std::vector<Measurement> swept;
     for (const std::string& setting : settings) {
       absl::StatusOr<Measurement> result = OnePass(engine, setting);
@@ -187,7 +189,7 @@ class Comparing {
     return absl::OkStatus();
   }
 
-  const Dataset& set_;
+  const Grader& grader_;
   const std::vector<Engine*>& engines_;
   const CompareOptions& options_;
   std::vector<Contender> contenders_;  // Nestor's first
@@ -203,9 +205,9 @@ const Measurement* AtRecall::Find(const std::string& engine, std::optional<Sourc
   return nullptr;
 }
 
-absl::StatusOr<Comparison> Compare(const Dataset& set, const std::vector<Engine*>& engines,
+absl::StatusOr<Comparison> Compare(const Grader& grader, const std::vector<Engine*>& engines,
                                    const PlanSpace& space, const CompareOptions& options) {
-  return Comparing(set, engines, options).Run(space);
+  return Comparing(grader, engines, options).Run(space);
 }
 
 }  // namespace nestor

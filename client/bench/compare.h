@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/bench/dataset.h"
 #include "client/bench/engine.h"
 #include "client/bench/measure.h"
 #include "client/bench/sweep.h"
@@ -23,6 +22,7 @@ struct CompareOptions {
   std::vector<std::string> plans;  // of Nestor, measured on all queries; none: it sweeps
   std::vector<double> recalls = {0.90, 0.95, 0.99};
   int random_plans = 200;
+  int climb_plans = 150;
   int passes = 5;           // of what is reported
   uint32_t min_runs = 750;  // of a pass, see PassOptions
   // What goes on and the fraction of it that is done.
@@ -49,8 +49,9 @@ struct Comparison {
   std::vector<Measurement> plans;  // those that were given
 };
 
-// `engines[0]` is Nestor. `space` holds the plans that a sweep may try.
-absl::StatusOr<Comparison> Compare(const Dataset& set, const std::vector<Engine*>& engines,
+// `engines[0]` is Nestor. `grader`: of the set that they answer. `space` holds the plans that a
+// sweep may try.
+absl::StatusOr<Comparison> Compare(const Grader& grader, const std::vector<Engine*>& engines,
                                    const PlanSpace& space, const CompareOptions& options);
 
 }  // namespace nestor

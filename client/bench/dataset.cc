@@ -135,7 +135,8 @@ absl::Status Dataset::LoadTruth(uint32_t k, int threads,
       return ExactScore(files_.metric, query(q).data(), row.data(), dim());
     };
   }
-  recall_ = std::make_unique<RecallRule>(files_.metric, std::move(truth), std::move(score_of));
+  grader_ =
+      std::make_unique<Grader>(RecallRule(files_.metric, std::move(truth), std::move(score_of)));
   return absl::OkStatus();
 }
 
@@ -146,13 +147,8 @@ absl::Status Dataset::LoadLabels() {
   if (!of_base.ok()) return of_base.status();
   absl::StatusOr<std::vector<uint64_t>> of_queries = ReadLabels(files_.query_labels, queries());
   if (!of_queries.ok()) return of_queries.status();
-  base_labels_ = *std::move(of_base);
-  query_labels_ = *std::move(of_queries);
+  grader_->SetLabels(*std::move(of_base), *std::move(of_queries));
   return absl::OkStatus();
-}
-
-bool Dataset::SameLabel(uint32_t query, uint64_t id) const {
-  return id < base_labels_.size() && base_labels_[id] == query_labels_[query];
 }
 
 }  // namespace nestor

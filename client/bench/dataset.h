@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/bench/recall.h"
+#include "client/bench/grader.h"
 #include "client/files/vector_file.h"
 #include "index/schema.h"
 
@@ -48,10 +48,7 @@ class Dataset {
   std::span<const float> query(uint32_t q) const {
     return std::span(query_values_).subspan(size_t{q} * dim(), dim());
   }
-  const RecallRule& recall() const { return *recall_; }
-  bool has_labels() const { return !query_labels_.empty(); }
-  // Whether the hit has the query's label. False for kNoId.
-  bool SameLabel(uint32_t query, uint64_t id) const;
+  const Grader& grader() const { return *grader_; }
 
  private:
   Dataset(DatasetFiles files, VectorFile queries);
@@ -63,8 +60,7 @@ class Dataset {
   VectorFile queries_file_;
   std::optional<VectorFile> base_;
   std::vector<float> query_values_;
-  std::vector<uint64_t> base_labels_, query_labels_;
-  std::unique_ptr<RecallRule> recall_;
+  std::unique_ptr<Grader> grader_;
 };
 
 }  // namespace nestor

@@ -43,6 +43,8 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual const EngineFacts& facts() const = 0;
+  // What a comparison sweeps it over, from fast to thorough: what a sweep of plans is to Nestor.
+  virtual std::vector<std::string> Settings(uint32_t /*k*/) const { return {}; }
   // Nestor: a plan, "default", "exact" or "exact=DIM"; hnswlib: "ef=N"; FAISS: "nprobe=N",
   // of PQ "nprobe=N,kfactor=N".
   virtual absl::StatusOr<EnginePass> Run(const std::string& setting,

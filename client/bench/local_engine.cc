@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "client/bench/float_rows.h"
+#include "client/bench/index_engine.h"
 #include "index/build.h"
 #include "index/plan.h"
 
@@ -68,75 +69,6 @@ class FileSource : public BuildSource {
   const bool as_stored_;
 };
 
-// Seconds that each phase of a build took.
-class PhaseClock {
- public:
-  void Enter(absl::string_view phase) {
-    if (!phases_.empty() && phases_.back().first == phase) return;
-    Stop();
-    phases_.emplace_back(phase, 0);
-    begin_ = std::chrono::steady_clock::now();
-  }
-  std::vector<std::pair<std::string, double>> Stop() {
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
-    if (!phases_.empty()) phases_.back().second = spent.count();
-    return phases_;
-  }
-
- private:
-  std::vector<std::pair<std::string, double>> phases_;
-  std::chrono::steady_clock::time_point begin_;
-};
-
-// What a thread of a pass needs for itself, on cache lines of its own.
-struct alignas(64) Worker {
-  SearchScratch scratch;
-  SearchResult result;
-  std::vector<StageCost> sums;
-
-  void Sum(const SearchResult& result) {
-    if (sums.size() < result.stages.size()) sums.resize(result.stages.size());
-    for (size_t i = 0; i < result.stages.size(); ++i) {
-      const StageCost& cost = result.stages[i];
-      sums[i].name = cost.name;
-      sums[i].dim = cost.dim;
-      sums[i].in += cost.in;
-      sums[i].out += cost.out;
-      sums[i].bytes += cost.bytes;
-      sums[i].multiply_adds += cost.multiply_adds;
-      sums[i].micros += cost.micros;
-    }
-  }
-};
-
-std::vector<StageMean> Means(const std::vector<Worker>& workers, uint64_t answered) {
-  std::vector<StageMean> means;
-  const double n = static_cast<double>(answered);
-  for (const Worker& worker : workers) {
-    if (means.size() < worker.sums.size()) means.resize(worker.sums.size());
-    for (size_t i = 0; i < worker.sums.size(); ++i) {
-      const StageCost& sum = worker.sums[i];
-      means[i].name = sum.name;
-      means[i].dim = sum.dim;
-      means[i].in += static_cast<double>(sum.in) / n;
-      means[i].out += static_cast<double>(sum.out) / n;
-      means[i].bytes += static_cast<double>(sum.bytes) / n;
-      means[i].multiply_adds += static_cast<double>(sum.multiply_adds) / n;
-      means[i].micros += sum.micros / n;
-    }
-  }
-  return means;
-}
-
-// " codes=opq256x32b4,..", or nothing.
-std::string CodesOf(const IndexSpec& spec) {
-  std::string text;
-  for (const OpqSpec& code : spec.codes) {
-    absl::StrAppend(&text, text.empty() ? " codes=" : ",", OpqName(code));
-  }
-  return text;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& set,
@@ -173,32 +105,7 @@ absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& s
 }
 
 LocalEngine::LocalEngine(const Dataset& set, std::unique_ptr<IvfIndex> index)
-    : set_(set), index_(std::move(index)) {
-  const IndexMemory memory = index_->Memory();
-  const IndexSpec& spec = index_->spec();
-  facts_ = {.name = "nestor",
-            .index_bytes = {{"first_shell", memory.first_shell},
-                            {"later_shells", memory.later_shells},
-                            {"norms_scales", memory.norms_scales},
-                            {"ids", memory.ids},
-                            {"map", memory.map},
-                            {"sequences", memory.sequences},
-                            {"exact_vectors", memory.exact_vectors},
-                            {"model", memory.model},
-                            {"codes", memory.codes},
-                            {"graph", memory.graph}},
-            .index = absl::StrCat(
-                spec.no_lists ? ""
-                              : absl::StrCat("lists=", index_->model().lists,
-                                             " coarse_dim=", spec.coarse_dim, " "),
-                "shells=", absl::StrJoin(spec.shells, ","), " codec=", Name(spec.codec),
-                " dtype=", Name(index_->schema().dtype),
-                spec.graph ? absl::StrCat(" graph=", spec.graph->dim, ":", spec.graph->degree, ":",
-                                          spec.graph->ef_construction)
-                           : "",
-                CodesOf(spec)),
-            .graph = spec.graph};
-}
+    : set_(set), index_(std::move(index)), facts_(FactsOf(*index_)) {}
 
 absl::StatusOr<EnginePass> LocalEngine::Run(const std::string& setting,
                                             const PassOptions& options) {
@@ -248,11 +155,11 @@ absl::StatusOr<EnginePass> LocalEngine::RunExact(const std::string& setting,
 
 absl::StatusOr<EnginePass> LocalEngine::RunSingly(std::string plan, const PassOptions& options,
                                                   const Searcher& search) {
-  std::vector<Worker> workers(static_cast<size_t>(options.threads));
+  std::vector<SearchWorker> workers(static_cast<size_t>(options.threads));
   absl::StatusOr<Pass> pass = RunPass(
       options, set_.queries(), /*with_scores=*/false,
       [&](int thread, uint32_t q, std::span<uint64_t> ids, std::span<float>) {
-        Worker& worker = workers[static_cast<size_t>(thread)];
+        SearchWorker& worker = workers[static_cast<size_t>(thread)];
         const absl::Status status = search(QueryAt(q, options), &worker.scratch, &worker.result);
         if (!status.ok()) return status;
         Keep(worker.result, ids);
@@ -262,7 +169,7 @@ absl::StatusOr<EnginePass> LocalEngine::RunSingly(std::string plan, const PassOp
   if (!pass.ok()) return pass.status();
   const uint64_t answered = pass->answered;
   return EnginePass{
-      .pass = *std::move(pass), .plan = std::move(plan), .stages = Means(workers, answered)};
+      .pass = *std::move(pass), .plan = std::move(plan), .stages = StageMeans(workers, answered)};
 }
 
 absl::StatusOr<EnginePass> LocalEngine::RunInBatches(const Plan& plan, uint32_t batch,
@@ -280,13 +187,13 @@ absl::StatusOr<EnginePass> LocalEngine::RunInBatches(const Plan& plan, uint32_t 
     }
     const LocalEngine* engine;
     const PassOptions* options;
-    Worker* worker;
+    SearchWorker* worker;
     std::span<const uint32_t> queries;
     std::span<uint64_t> ids;
     size_t next = 0;
     std::array<size_t, kLanes> lanes{};
   };
-  std::vector<Worker> workers(static_cast<size_t>(options.threads));
+  std::vector<SearchWorker> workers(static_cast<size_t>(options.threads));
   absl::StatusOr<Pass> pass =
       RunBatches(options, set_.queries(), batch,
                  [&](int thread, std::span<const uint32_t> queries, std::span<uint64_t> ids) {
@@ -302,7 +209,7 @@ absl::StatusOr<EnginePass> LocalEngine::RunInBatches(const Plan& plan, uint32_t 
   const uint64_t answered = pass->answered;
   return EnginePass{.pass = *std::move(pass),
                     .plan = absl::StrCat("batch=", batch, " ", FormatPlan(plan)),
-                    .stages = Means(workers, answered)};
+                    .stages = StageMeans(workers, answered)};
 }
 
 SearchQuery LocalEngine::QueryAt(uint32_t q, const PassOptions& options) const {

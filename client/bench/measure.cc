@@ -25,22 +25,6 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-void Grade(const Dataset& set, const Pass& pass, Measurement* result) {
-  const std::vector<uint32_t> queries = QueriesOf(result->half, set.queries());
-  uint64_t found = 0, same_label = 0;
-  for (size_t i = 0; i < queries.size(); ++i) {
-    const std::span<const uint64_t> ids = std::span(pass.ids).subspan(i * pass.k, pass.k);
-    std::span<const float> scores;
-    if (!pass.scores.empty()) scores = std::span(pass.scores).subspan(i * pass.k, pass.k);
-    found += set.recall().Count(queries[i], pass.k, ids, scores);
-    same_label += set.has_labels() && set.SameLabel(queries[i], ids[0]);
-  }
-  const double n = static_cast<double>(queries.size());
-  result->queries = static_cast<uint32_t>(queries.size());
-  result->recall = static_cast<double>(found) / (n * pass.k);
-  if (set.has_labels()) result->accuracy_1nn = static_cast<double>(same_label) / n;
-}
-
 template <typename Field>
 std::optional<double> SumOf(const std::vector<StageMean>& stages, Field field) {
   if (stages.empty()) return std::nullopt;
@@ -72,7 +56,7 @@ double SteadyQps(std::vector<float> micros, int threads) {
 }
 
 absl::StatusOr<std::vector<Measurement>> MeasureAlternating(
-    const Dataset& set, const std::vector<Candidate>& candidates, const PassOptions& options,
+    const Grader& grader, const std::vector<Candidate>& candidates, const PassOptions& options,
     int passes) {
   std::vector<Measurement> results(candidates.size());
   std::vector<std::vector<double>> qps(candidates.size());
@@ -89,21 +73,24 @@ absl::StatusOr<std::vector<Measurement>> MeasureAlternating(
       qps[c].push_back(run->pass.qps());
       micros[c].insert(micros[c].end(), run->pass.micros.begin(), run->pass.micros.end());
       if (round + 1 < passes) continue;
-      Measurement& result = results[c];
-      result = {.engine = candidate.engine->facts().name,
-                .setting = candidate.setting,
-                .plan = run->plan,
-                .source = SourceOfText(run->plan),
-                .half = options.half,
-                .passes = passes,
-                .k = options.k,
-                .threads = options.threads,
-                .qps = Median(qps[c]),
-                .steady_qps = SteadyQps(micros[c], options.threads),
-                .p50_us = Quantile(micros[c], 0.5),
-                .p99_us = Quantile(micros[c], 0.99),
-                .stages = std::move(run->stages)};
-      Grade(set, run->pass, &result);
+      const Grades grades = grader.Grade(options.half, run->pass);
+      results[c] = {.engine = candidate.engine->facts().name,
+                    .setting = candidate.setting,
+                    .plan = run->plan,
+                    .source = SourceOfText(run->plan),
+                    .half = options.half,
+                    .queries = grades.queries,
+                    .passes = passes,
+                    .k = options.k,
+                    .threads = options.threads,
+                    .recall = grades.recall,
+                    .accuracy_1nn = grades.accuracy_1nn,
+                    .mrr = grades.mrr,
+                    .qps = Median(qps[c]),
+                    .steady_qps = SteadyQps(micros[c], options.threads),
+                    .p50_us = Quantile(micros[c], 0.5),
+                    .p99_us = Quantile(micros[c], 0.99),
+                    .stages = std::move(run->stages)};
     }
   }
   return results;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/bench/dataset.h"
 #include "client/bench/engine.h"
+#include "client/bench/grader.h"
 #include "client/bench/plan_space.h"
 
 namespace nestor {
@@ -25,8 +25,8 @@ struct Measurement {
   uint32_t k = 0;
   int threads = 1;
   double recall = 0;
-  std::optional<double> accuracy_1nn;  // where the set has labels
-  double qps = 0;                      // median of the passes
+  std::optional<double> accuracy_1nn, mrr;  // as Grades has them
+  double qps = 0;                           // median of the passes
   // The same without the slowest 2 % of the runs: what a sweep ranks its single passes by, as one
   // interruption of the machine would spoil the mean of a short pass. No more than that: what
   // adapts to the query is slow for some of them.
@@ -51,7 +51,7 @@ double SteadyQps(std::vector<float> micros, int threads);
 // `passes` rounds, each with one pass of every candidate in turn, so that whatever slows the
 // machine for a while meets all engines alike. In the order of the candidates.
 absl::StatusOr<std::vector<Measurement>> MeasureAlternating(
-    const Dataset& set, const std::vector<Candidate>& candidates, const PassOptions& options,
+    const Grader& grader, const std::vector<Candidate>& candidates, const PassOptions& options,
     int passes);
 
 }  // namespace nestor

@@ -56,7 +56,7 @@ void ScanBy(const OpqSpec& code, Plan* plan) {
 
 // The keeps that a refine stage may have.
 std::span<const uint32_t> RefineKeeps(const PlanSpace& space, Source source) {
-  if (source != Source::kGraph) return space.keeps;
+  if (source != Source::kGraph || !space.token_dims.empty()) return space.keeps;
   const auto end =
       std::upper_bound(space.keeps.begin(), space.keeps.end(), kGraphKeeps * space.keeps.front());
   return {space.keeps.begin(), end};
@@ -69,7 +69,24 @@ bool InOrder(const Plan& plan) {
     if (stage.dim <= last.dim || stage.keep > last.keep) return false;
     last = stage;
   }
+  uint32_t token_dim = 0;
+  for (const Plan::Stage& stage : plan.maxsim) {
+    if (stage.dim <= token_dim || stage.keep > last.keep) return false;
+    last = stage;
+    token_dim = stage.dim;
+  }
   return true;
+}
+
+// The stages on tokens behind those that leave `keep` candidates.
+void AddMaxSim(const PlanSpace& space, uint32_t keep, std::mt19937_64& random, Plan* plan) {
+  const size_t short_dims = space.token_dims.size() - 1;
+  if (short_dims > 0 && random() % 3 == 0) {
+    keep = OneWithin(space.keeps, 0, keep, random).value_or(keep);
+    plan->maxsim.push_back({space.token_dims[random() % short_dims], keep});
+  }
+  keep = OneWithin(space.token_keeps, 0, keep, random).value_or(keep);
+  plan->maxsim.push_back({space.token_dims.back(), keep});
 }
 
 // Collects the plans that single changes make out of one.
@@ -88,7 +105,11 @@ class Changes {
       for (size_t i = 0; i <= plan_.refine.size(); ++i) NewRefine(i);
     }
     Add([](Plan& p) { p.rescore = !p.rescore; });
-    SwapEnd();
+    if (space_.token_dims.empty()) {
+      SwapEnd();
+    } else {
+      OfMaxSim();
+    }
     return std::move(result_);
   }
 
@@ -152,6 +173,23 @@ class Changes {
     for (uint32_t dim : space_.refine_dims) {
       Add([&](Plan& p) {
         p.refine.insert(p.refine.begin() + static_cast<ptrdiff_t>(i), Plan::Stage{dim, keep});
+      });
+    }
+  }
+
+  void OfMaxSim() {
+    for (size_t i = 0; i < plan_.maxsim.size(); ++i) {
+      const bool last = i + 1 == plan_.maxsim.size();
+      const std::vector<uint32_t>& keeps = last ? space_.token_keeps : space_.keeps;
+      for (uint32_t keep : Steps<uint32_t>(keeps, plan_.maxsim[i].keep))
+        Add([&](Plan& p) { p.maxsim[i].keep = keep; });
+    }
+    if (plan_.maxsim.size() > 1) Add([](Plan& p) { p.maxsim.erase(p.maxsim.begin()); });
+    if (plan_.maxsim.size() > 1) return;
+    const uint32_t keep = KeepBetween(LastKeep(plan_), plan_.maxsim.front().keep);
+    for (size_t d = 0; d + 1 < space_.token_dims.size(); ++d) {
+      Add([&](Plan& p) {
+        p.maxsim.insert(p.maxsim.begin(), Plan::Stage{space_.token_dims[d], keep});
       });
     }
   }
@@ -247,6 +285,9 @@ PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<ui
                      kMaxEf);
   space.margins = {0.02f, 0.03f, 0.04f, 0.05f, 0.06f, 0.07f, 0.08f, 0.1f,
                    0.12f, 0.15f, 0.18f, 0.22f, 0.26f, 0.3f,  0.4f,  kNoStop};
+  space.token_dims = sources.token_dims;
+  if (!space.token_dims.empty())
+    space.token_keeps = Scaled(k, {10, 12, 15, 20, 25, 30, 40}, kMaxKeep);
   return space;
 }
 
@@ -279,6 +320,7 @@ Plan RandomPlan(const PlanSpace& space, Source source, std::mt19937_64& random) 
     plan.refine.push_back(last);
   }
   plan.rescore = random() % 8 != 0;
+  if (!space.token_dims.empty()) AddMaxSim(space, last.keep, random, &plan);
   return plan;
 }
 
@@ -299,6 +341,9 @@ Plan DearestPlan(const PlanSpace& space, Source source) {
     }
   }
   plan.rescore = true;
+  if (!space.token_dims.empty()) {
+    plan.maxsim.push_back({space.token_dims.back(), space.token_keeps.back()});
+  }
   return plan;
 }
 

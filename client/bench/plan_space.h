@@ -36,6 +36,10 @@ struct PlanSpace {
   uint32_t graph_dim = 0;
   std::vector<uint32_t> efs;
   std::vector<float> margins;  // the last, infinity, stands for no adaptive stop
+  // Of token matrices: dims of the tokens, the last is all of them, and what leaves a MaxSim stage
+  // on them. Empty: of vectors.
+  std::vector<uint32_t> token_dims;
+  std::vector<uint32_t> token_keeps;
 };
 
 // What an index can run.
@@ -43,12 +47,16 @@ struct PlanSources {
   uint32_t lists = 0;          // 0 = none
   std::vector<OpqSpec> codes;  // beside lists
   uint32_t graph_dim = 0;      // 0 = no graph
+  // Of token matrices: the nesting of the tokens.
+  std::vector<uint32_t> token_dims;
 };
 
 // `shells`: bounds of those in memory. Lists: nesting dims from 32 on; scans up to and including
 // the second shell; probes up to the number of lists; keeps from k to 40 k. Codes: the same, but
 // that scans by them, whose order is rougher, keep up to 160 k. Graph: pools from k to 100 k, keeps
-// to 4 k.
+// to 4 k. Token matrices: the stages on FDEs, a graph's too, keep up to 40 k, MaxSim on all of a
+// token's dims, which ends each plan but for rescore, up to 4 k; at most one stage on fewer dims is
+// before it.
 PlanSpace PlanSpaceOf(const std::vector<uint32_t>& nesting, const std::vector<uint32_t>& shells,
                       const PlanSources& sources, uint32_t k);
 

@@ -1,5 +1,5 @@
 // nestor bench [--data DIR] | --local --base F --queries F ... | --collection NAME --queries F ...
-// | replicate ...
+// | multi ... | replicate ...
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -136,7 +136,7 @@ absl::StatusOr<BenchReport> BenchLocal(const BenchFlags& flags, const DatasetFil
                             .codes = spec.codes,
                             .graph_dim = spec.graph ? spec.graph->dim : 0};
   absl::StatusOr<Comparison> comparison =
-      Compare(**set, engines,
+      Compare((*set)->grader(), engines,
               PlanSpaceOf((*set)->nesting(), ShellsInMemory(spec), sources, options.k), options);
   phases.End();
   if (!comparison.ok()) return comparison.status();
@@ -184,7 +184,7 @@ absl::Status BenchCollection(const BenchFlags& flags, Session& session) {
   options.plans = PlansOf(flags, **set);
   options.progress = [&](const std::string& phase, double f) { phases.Update(phase, f); };
   absl::StatusOr<Comparison> comparison =
-      Compare(**set, {server->get()}, (*server)->Space(options.k), options);
+      Compare((*set)->grader(), {server->get()}, (*server)->Space(options.k), options);
   phases.End();
   if (!comparison.ok()) return comparison.status();
   BenchReport report = ReportOf(**set, options);
@@ -247,6 +247,7 @@ void RegisterBench(CLI::App& app, Session& session) {
   AddBenchFlags(command, flags.get());
   AddConnectionFlags(command, &session);
   command->require_subcommand(0, 1);
+  RegisterMulti(*command, session);
   RegisterReplicate(*command, session);
   command->callback([flags, command, &session] {
     if (command->get_subcommands().empty()) session.status = Bench(*flags, session);

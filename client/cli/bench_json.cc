@@ -31,6 +31,7 @@ Json RowJson(const BenchReport& report, const Measurement& m) {
   }
   json["threads"] = m.threads;
   if (m.accuracy_1nn) json["accuracy_1nn"] = *m.accuracy_1nn;
+  if (m.mrr) json["mrr"] = *m.mrr;
   json["queries"] = m.queries;
   json["half"] = std::string(Name(m.half));
   json["passes"] = m.passes;

@@ -20,10 +20,6 @@ std::string Number(std::optional<double> value) {
 std::string Micros(double value) { return absl::StrFormat("%.1f", value); }
 std::string Ratio(double value) { return absl::StrFormat("%.2fx", value); }
 
-bool HasLabels(const BenchReport& report) {
-  return report.comparison.default_plan && report.comparison.default_plan->accuracy_1nn;
-}
-
 // Bytes per row of the named parts.
 double PerRow(const BenchReport& report, const std::vector<std::string>& parts) {
   double bytes = 0;
@@ -100,7 +96,8 @@ std::string EngineText(const std::string& engine, std::optional<Source> source) 
   return source ? absl::StrCat(engine, " ", Name(*source)) : engine;
 }
 
-std::vector<std::string> Row(const Measurement& m, bool labels) {
+// `like`: has what the table shows beside speed.
+std::vector<std::string> Row(const Measurement& m, const Measurement& like) {
   std::vector<std::string> row = {EngineText(m.engine, m.source),
                                   m.plan,
                                   absl::StrFormat("%.4f", m.recall),
@@ -110,15 +107,17 @@ std::vector<std::string> Row(const Measurement& m, bool labels) {
                                   m.stages.empty() ? "" : Micros(StageMicros(m)),
                                   Number(m.BytesPerQuery()),
                                   Number(m.MultiplyAdds())};
-  if (labels) row.push_back(absl::StrFormat("%.4f", m.accuracy_1nn.value_or(0)));
+  if (like.accuracy_1nn) row.push_back(absl::StrFormat("%.4f", m.accuracy_1nn.value_or(0)));
+  if (like.mrr) row.push_back(absl::StrFormat("%.4f", m.mrr.value_or(0)));
   return row;
 }
 
-std::vector<std::string> RowHead(uint32_t k, bool labels) {
+std::vector<std::string> RowHead(uint32_t k, const Measurement& like) {
   std::vector<std::string> head = {"engine",    "plan",        absl::StrCat("recall@", k),
                                    "QPS",       "p50 us",      "p99 us",
                                    "stages us", "bytes/query", "multiply-adds"};
-  if (labels) head.push_back("1-NN");
+  if (like.accuracy_1nn) head.push_back("1-NN");
+  if (like.mrr) head.push_back(absl::StrCat("MRR@", k));
   return head;
 }
 
@@ -134,9 +133,9 @@ std::vector<std::pair<std::string, std::optional<Source>>> Contenders(const Benc
 
 std::string AtRecallText(const BenchReport& report) {
   if (report.comparison.at_recalls.empty()) return "";
-  const bool labels = HasLabels(report);
+  const Measurement like = report.comparison.default_plan.value_or(Measurement{});
   const std::vector<Source>& sources = report.comparison.sources;
-  Table table(1, RowHead(report.k, labels));
+  Table table(1, RowHead(report.k, like));
   table[0].insert(table[0].begin(), "target");
   for (Source source : sources) table[0].push_back(EngineText("nestor", source) + " is");
   for (const AtRecall& at : report.comparison.at_recalls) {
@@ -148,7 +147,7 @@ std::string AtRecallText(const BenchReport& report) {
         table.back().resize(table[0].size());
         continue;
       }
-      std::vector<std::string> row = Row(*m, labels);
+      std::vector<std::string> row = Row(*m, like);
       row.insert(row.begin(), target);
       for (Source s : sources) {
         const Measurement* nestor = at.Find("nestor", s);
@@ -158,7 +157,7 @@ std::string AtRecallText(const BenchReport& report) {
     }
   }
   if (report.comparison.default_plan) {
-    std::vector<std::string> row = Row(*report.comparison.default_plan, labels);
+    std::vector<std::string> row = Row(*report.comparison.default_plan, like);
     row.insert(row.begin(), "default");
     row.resize(table[0].size());
     table.push_back(std::move(row));
@@ -200,13 +199,14 @@ std::string ChosenFor(const BenchReport& report, const Measurement& m) {
 
 std::string FrontierText(const BenchReport& report) {
   constexpr double kLeastRecall = 0.8;
+  const Measurement kSpeedOnly;
   std::string text;
   for (Source source : report.comparison.sources) {
-    Table table(1, RowHead(report.k, false));
+    Table table(1, RowHead(report.k, kSpeedOnly));
     table[0].push_back("best at");
     for (const Measurement& m : report.comparison.frontier) {
       if (m.recall < kLeastRecall || m.source != source) continue;
-      table.push_back(Row(m, false));
+      table.push_back(Row(m, kSpeedOnly));
       table.back().push_back(ChosenFor(report, m));
     }
     if (table.size() == 1) continue;
@@ -222,9 +222,8 @@ std::string FrontierText(const BenchReport& report) {
 std::string PlansText(const BenchReport& report) {
   const std::vector<Measurement>& plans = report.comparison.plans;
   if (plans.empty()) return "";
-  const bool labels = plans[0].accuracy_1nn.has_value();
-  Table table(1, RowHead(report.k, labels));
-  for (const Measurement& m : plans) table.push_back(Row(m, labels));
+  Table table(1, RowHead(report.k, plans[0]));
+  for (const Measurement& m : plans) table.push_back(Row(m, plans[0]));
   return absl::StrCat("plans given, all queries:\n", FormatTable(table));
 }
 

@@ -37,6 +37,9 @@ class FakeEngine : public Engine {
         truth_(*VectorFile::Open(kSampleFiles.truth)) {}
 
   const EngineFacts& facts() const override { return facts_; }
+  std::vector<std::string> Settings(uint32_t k) const override {
+    return BaselineSettings(facts_.name, k);
+  }
 
   absl::StatusOr<EnginePass> Run(const std::string& setting, const PassOptions& options) override {
     runs.push_back(absl::StrCat(facts_.name, " ", setting, " ", Name(options.half)));
@@ -68,8 +71,8 @@ uint32_t ThreeRight(const std::string&, uint32_t) { return 3; }
 TEST(Measure, EnginesAlternatePassByPass) {
   const std::unique_ptr<Dataset> set = Sample();
   FakeEngine a("a", ThreeRight), b("b", ThreeRight);
-  const auto measured =
-      MeasureAlternating(*set, {{&a, "x"}, {&b, "y"}, {&a, "z"}}, {.half = Half::kOdd, .k = 10}, 2);
+  const auto measured = MeasureAlternating(set->grader(), {{&a, "x"}, {&b, "y"}, {&a, "z"}},
+                                           {.half = Half::kOdd, .k = 10}, 2);
   ASSERT_TRUE(measured.ok()) << measured.status();
   EXPECT_THAT(a.runs, ElementsAre("a x odd", "a z odd", "a x odd", "a z odd"));
   EXPECT_THAT(b.runs, ElementsAre("b y odd", "b y odd"));
@@ -94,7 +97,7 @@ TEST(Compare, ChoosesOnTheEvenAndReportsOnTheOddQueries) {
   });
   const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 256, 512, 768}, {.lists = 100}, 10);
   const absl::StatusOr<Comparison> result =
-      Compare(*set, {&nestor, &other}, space,
+      Compare(set->grader(), {&nestor, &other}, space,
               {.recalls = {0.2, 0.5}, .random_plans = 5, .passes = 3, .min_runs = 1});
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_THAT(result->at_recalls, SizeIs(2));
@@ -120,8 +123,8 @@ TEST(Compare, MeasuresTheFrontierAgain) {
     return setting == "default" || ParsePlan(setting)->coarse.probes < 10 ? 8 : 9;
   });
   const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, {.lists = 100}, 10);
-  const absl::StatusOr<Comparison> result =
-      Compare(*set, {&nestor}, space, {.recalls = {0.85}, .random_plans = 30, .min_runs = 1});
+  const absl::StatusOr<Comparison> result = Compare(
+      set->grader(), {&nestor}, space, {.recalls = {0.85}, .random_plans = 30, .min_runs = 1});
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_FALSE(result->frontier.empty());
   for (const Measurement& m : result->frontier) {
@@ -147,7 +150,7 @@ TEST(Compare, SweepsListsAndGraphApart) {
   const PlanSpace space =
       PlanSpaceOf(set->nesting(), {128, 768}, {.lists = 100, .graph_dim = 384}, 10);
   const absl::StatusOr<Comparison> result =
-      Compare(*set, {&nestor, &other}, space,
+      Compare(set->grader(), {&nestor, &other}, space,
               {.recalls = {0.85, 0.95}, .random_plans = 10, .passes = 1, .min_runs = 1});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_THAT(result->sources, ElementsAre(Source::kLists, Source::kGraph));
@@ -173,8 +176,9 @@ TEST(Compare, SweepsCodesBesideListsAndGraph) {
   FakeEngine nestor("nestor", [](const std::string&, uint32_t) -> uint32_t { return 9; });
   const PlanSpace space = PlanSpaceOf(
       set->nesting(), {128, 768}, {.lists = 100, .codes = {{256, 32, 4}}, .graph_dim = 384}, 10);
-  const absl::StatusOr<Comparison> result = Compare(
-      *set, {&nestor}, space, {.recalls = {0.85}, .random_plans = 10, .passes = 1, .min_runs = 1});
+  const absl::StatusOr<Comparison> result =
+      Compare(set->grader(), {&nestor}, space,
+              {.recalls = {0.85}, .random_plans = 10, .passes = 1, .min_runs = 1});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_THAT(result->sources, ElementsAre(Source::kLists, Source::kCodes, Source::kGraph));
   ASSERT_THAT(result->at_recalls, SizeIs(1));
@@ -189,8 +193,8 @@ TEST(Compare, PlansThatAreGivenAreMeasuredOnAllQueries) {
   const std::unique_ptr<Dataset> set = Sample();
   FakeEngine nestor("nestor", ThreeRight);
   const PlanSpace space = PlanSpaceOf(set->nesting(), {128, 768}, {.lists = 100}, 10);
-  const absl::StatusOr<Comparison> result =
-      Compare(*set, {&nestor}, space, {.plans = {"p", "exact=64"}, .passes = 1, .min_runs = 1});
+  const absl::StatusOr<Comparison> result = Compare(
+      set->grader(), {&nestor}, space, {.plans = {"p", "exact=64"}, .passes = 1, .min_runs = 1});
   ASSERT_TRUE(result.ok()) << result.status();
   ASSERT_THAT(result->plans, SizeIs(2));
   EXPECT_EQ(result->plans[1].setting, "exact=64");
@@ -206,14 +210,14 @@ TEST(LocalEngine, ReproducesTheSamplesPrefixRecalls) {
   absl::StatusOr<std::unique_ptr<LocalEngine>> engine = LocalEngine::Build(*set, {.threads = 2});
   ASSERT_TRUE(engine.ok()) << engine.status();
   const auto measured =
-      MeasureAlternating(*set,
+      MeasureAlternating(set->grader(),
                          {{engine->get(), "exact=64"},
                           {engine->get(), "exact"},
                           {engine->get(), "coarse=64:100000,scan=64:6000,rescore"},
                           {engine->get(), "default"}},
                          {.k = 10, .threads = 2}, 1);
   EXPECT_EQ(measured.status().code(), absl::StatusCode::kInvalidArgument);  // probes over 65,536
-  const auto good = MeasureAlternating(*set,
+  const auto good = MeasureAlternating(set->grader(),
                                        {{engine->get(), "exact=64"},
                                         {engine->get(), "exact"},
                                         {engine->get(), "coarse=64:60000,scan=64:6000,rescore"},
@@ -248,7 +252,7 @@ TEST(LocalEngine, SearchesTheGraphAlone) {
   for (const auto& [phase, s] : facts.build_phases) seconds += s;
   EXPECT_THAT(facts.build_phases, Contains(Field(&std::pair<std::string, double>::first, "link")));
   EXPECT_LE(seconds, *facts.build_s);
-  const auto measured = MeasureAlternating(*set,
+  const auto measured = MeasureAlternating(set->grader(),
                                            {{engine->get(), "graph=128:200:0.2,rescore"},
                                             {engine->get(), "default"},
                                             {engine->get(), "batch=7 graph=128:200:0.2,rescore"}},
@@ -293,7 +297,7 @@ TEST(Dataset, SaysWhichFilesDoNotFit) {
   ASSERT_TRUE(computed.ok()) << computed.status();
   std::vector<uint64_t> first(100);
   ASSERT_TRUE(VectorFile::Open(kSampleFiles.truth)->ReadIds(7, first).ok());
-  EXPECT_EQ((*computed)->recall().Count(7, 10, first, {}), 10u);
+  EXPECT_EQ((*computed)->grader().recall().Count(7, 10, first, {}), 10u);
 }
 
 TEST(BaselineEngine, AnswersThroughItsPipe) {
@@ -308,7 +312,7 @@ TEST(BaselineEngine, AnswersThroughItsPipe) {
               std::make_pair(std::string("vectors"), uint64_t{6000 * 768 * 4}));
     const std::vector<std::string> settings = BaselineSettings(name, 10);
     const auto measured = MeasureAlternating(
-        *set, {{engine->get(), settings.front()}, {engine->get(), settings.back()}},
+        set->grader(), {{engine->get(), settings.front()}, {engine->get(), settings.back()}},
         {.half = Half::kOdd, .k = 10, .threads = 2}, 2);
     ASSERT_TRUE(measured.ok()) << measured.status();
     EXPECT_GT((*measured)[1].recall, 0.99);

@@ -3,12 +3,12 @@
 #include <string>
 #include <vector>
 
+#include "client/bench/plot.h"
 #include "client/bench/replicate/choose_run.h"
 #include "client/bench/replicate/csv.h"
 #include "client/bench/replicate/finding.h"
 #include "client/bench/replicate/grid.h"
 #include "client/bench/replicate/paired.h"
-#include "client/bench/replicate/plot.h"
 #include "client/bench/replicate/scores.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -61,7 +61,7 @@ Scores Encoder::Score(std::span<const uint64_t> ids, uint32_t k) const {
                        .rows = rows(),
                        .truth = truth_,
                        .truth_depth = truth_depth_},
-                      [this](uint32_t query, uint64_t id) { return set_->SameLabel(query, id); });
+                      [this](uint32_t query, uint64_t id) { return set_->grader().SameLabel(query, id); });
 }
 
 const Encoder* EncoderSet::Rigid(uint32_t dim) const {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "client/bench/replicate/grid.h"
-#include "client/bench/replicate/plot.h"
+#include "client/bench/plot.h"
 #include "client/bench/replicate/trial.h"
 
 namespace nestor {

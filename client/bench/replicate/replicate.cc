@@ -1,6 +1,5 @@
 #include "client/bench/replicate/replicate.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,20 +9,9 @@
 #include "client/bench/replicate/grid.h"
 #include "client/bench/replicate/methods.h"
 #include "client/bench/replicate/plots.h"
-#include "client/files/atomic_file.h"
+#include "client/bench/write_files.h"
 
 namespace nestor {
-namespace {
-
-absl::Status WriteText(const std::string& path, const std::string& text) {
-  absl::StatusOr<AtomicFile> file = AtomicFile::Create(path);
-  if (!file.ok()) return file.status();
-  if (absl::Status s = file->Append(text.data(), text.size()); !s.ok()) return s;
-  return file->Commit();
-}
-
-}  // namespace
-
 absl::StatusOr<Replication> Replicate(const ReplicateOptions& options, const Told& told) {
   if (options.nesting.size() < 3) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -69,11 +57,6 @@ absl::StatusOr<Replication> Replicate(const ReplicateOptions& options, const Tol
 }
 
 absl::Status WriteReplication(const Replication& replication, const ReplicateOptions& options) {
-  std::error_code error;
-  std::filesystem::create_directories(options.out, error);
-  if (error) {
-    return absl::InternalError(absl::StrCat("create ", options.out, ": ", error.message()));
-  }
   std::vector<std::pair<std::string, std::string>> files = {
       {"runs.csv", CsvOf(replication.runs)},
       {"findings.md", FindingsMarkdown(replication.findings)}};
@@ -81,10 +64,7 @@ absl::Status WriteReplication(const Replication& replication, const ReplicateOpt
   for (auto& [name, plot] : PlotsOf(replication.runs, GridOf(options.nesting, rows))) {
     files.emplace_back(name, SvgOf(plot));
   }
-  for (const auto& [name, text] : files) {
-    if (absl::Status s = WriteText(absl::StrCat(options.out, "/", name), text); !s.ok()) return s;
-  }
-  return absl::OkStatus();
+  return WriteFiles(options.out, files);
 }
 
 }  // namespace nestor

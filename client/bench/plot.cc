@@ -1,4 +1,4 @@
-#include "client/bench/replicate/plot.h"
+#include "client/bench/plot.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 // A chart as SVG text: points of several series, joined by lines. Pure functions.
-#ifndef NESTOR_CLIENT_BENCH_REPLICATE_PLOT_H_
-#define NESTOR_CLIENT_BENCH_REPLICATE_PLOT_H_
+#ifndef NESTOR_CLIENT_BENCH_PLOT_H_
+#define NESTOR_CLIENT_BENCH_PLOT_H_
 
 #include <string>
 #include <vector>
@@ -32,4 +32,4 @@ std::vector<double> LogTicks(double low, double high);
 
 }  // namespace nestor
 
-#endif  // NESTOR_CLIENT_BENCH_REPLICATE_PLOT_H_
+#endif  // NESTOR_CLIENT_BENCH_PLOT_H_
