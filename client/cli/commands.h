@@ -22,6 +22,7 @@ void RegisterHealth(CLI::App& app, Session& session);
 void RegisterTruth(CLI::App& app, Session& session);
 void RegisterBench(CLI::App& app, Session& session);
 // A command of `bench`.
+void RegisterMulti(CLI::App& bench, Session& session);
 void RegisterReplicate(CLI::App& bench, Session& session);
 
 }  // namespace nestor

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "client/fde/ranking.h"
+#include "client/bench/multi/ranking.h"
 #include "index/train.h"
 
 namespace nestor {
@@ -18,7 +18,7 @@ class FdeRecallTest : public testing::Test {
   }
 
   std::vector<NeighbourRanks> Rank(const FdeSpec& spec, std::span<const uint32_t> prefixes) {
-    auto ranks = RankByFdes(data_, spec, prefixes);
+    auto ranks = RankByFdes(data_, spec, prefixes, false);
     EXPECT_TRUE(ranks.ok()) << ranks.status();
     return *std::move(ranks);
   }

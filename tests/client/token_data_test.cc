@@ -1,9 +1,9 @@
-#include "client/fde/token_data.h"
+#include "client/bench/multi/token_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client/fde/candidates_needed.h"
+#include "client/bench/multi/candidates_needed.h"
 #include "client/files/write_vectors.h"
 #include "index/half.h"
 #include "tests/client/scratch_files.h"

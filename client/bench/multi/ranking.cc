@@ -1,9 +1,13 @@
-#include "client/fde/ranking.h"
+#include "client/bench/multi/ranking.h"
 
 #include <cblas.h>
 
 #include <algorithm>
 #include <limits>
+
+#include "index/codes/query.h"
+#include "index/codes/train_opq.h"
+#include "index/shells.h"
 
 namespace nestor {
 namespace {
@@ -11,11 +15,27 @@ namespace {
 constexpr size_t kBatch = 256;  // documents that are encoded and scored together
 // Tokens that a query token's list goes on to at most: what is found later counts as last.
 constexpr size_t kDeepest = 30000;
+// What a code is learnt on: enough for 256 centroids.
+constexpr size_t kOpqRows = 8192;
+constexpr int kOpqIterations = 10;
+
+// Each shell of the encoding becomes what its int8 codes stand for.
+void RoundToCodes(std::span<const uint32_t> shells, float* fde) {
+  std::vector<int8_t> codes;
+  uint32_t begin = 0;
+  for (const uint32_t end : shells) {
+    codes.resize(end - begin);
+    const float scale = QuantizeInt8(fde + begin, end - begin, codes.data());
+    for (uint32_t d = begin; d < end; ++d) fde[d] = scale * codes[d - begin];
+    begin = end;
+  }
+}
 
 }  // namespace
 
 absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, const FdeSpec& spec,
-                                                       std::span<const uint32_t> prefixes) {
+                                                       std::span<const uint32_t> prefixes,
+                                                       bool int8) {
   const auto model = FdeModel::Draw(spec);
   if (!model.ok()) return model.status();
   const size_t dims = spec.dims(), queries = data.queries.size(), n = data.documents.size();
@@ -24,6 +44,7 @@ absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, co
     const absl::Status encoded =
         (*model)->Encode(data.queries[q], {.side = FdeSide::kQuery}, &query_fdes[q * dims]);
     if (!encoded.ok()) return encoded;
+    if (int8) RoundToCodes(prefixes, &query_fdes[q * dims]);
   }
   // Of each prefix: queries x documents. Each adds its own dims to the scores of the one before.
   std::vector<std::vector<float>> scores(prefixes.size(), std::vector<float>(queries * n));
@@ -33,6 +54,7 @@ absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, co
       const absl::Status encoded = (*model)->Encode(data.documents[first + i],
                                                     {.side = FdeSide::kDocument}, &fdes[i * dims]);
       if (!encoded.ok()) return encoded;
+      if (int8) RoundToCodes(prefixes, &fdes[i * dims]);
     }
     uint32_t begin = 0;
     for (size_t p = 0; p < prefixes.size(); ++p) {
@@ -53,6 +75,48 @@ absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, co
     for (size_t q = 0; q < queries; ++q) {
       ranks[p].Add(std::span(scores[p]).subspan(q * n, n), data.NeighboursOf(q));
     }
+  }
+  return ranks;
+}
+
+absl::StatusOr<NeighbourRanks> RankByOpq(const TokenData& data, const FdeSpec& spec,
+                                         const OpqSpec& code) {
+  const auto model = FdeModel::Draw(spec);
+  if (!model.ok()) return model.status();
+  FdeOptions prefix = {.side = FdeSide::kDocument,
+                       .repetitions = code.dim / spec.repetition_dims()};
+  const size_t n = data.documents.size();
+  const auto encode = [&](size_t first, std::vector<float>* fdes) {
+    for (size_t i = 0; i < fdes->size() / code.dim; ++i) {
+      absl::Status s =
+          (*model)->Encode(data.documents[first + i], prefix, fdes->data() + i * code.dim);
+      if (!s.ok()) return s;
+    }
+    return absl::OkStatus();
+  };
+  std::vector<float> fdes(std::min(n, kOpqRows) * code.dim);
+  if (absl::Status s = encode(0, &fdes); !s.ok()) return s;
+  const auto quantizer = TrainOpq({.spec = code, .iterations = kOpqIterations}, fdes);
+  if (!quantizer.ok()) return quantizer.status();
+  std::vector<uint8_t> codes(n * code.bytes);
+  for (size_t first = 0; first < n; first += kBatch) {
+    const size_t batch = std::min(kBatch, n - first);
+    fdes.resize(batch * code.dim);
+    if (absl::Status s = encode(first, &fdes); !s.ok()) return s;
+    (*quantizer)->Encode(fdes.data(), batch, &codes[first * code.bytes]);
+  }
+  prefix.side = FdeSide::kQuery;
+  NeighbourRanks ranks;
+  std::vector<float> query_fde(code.dim), scores(n);
+  OpqQuery query;
+  for (size_t q = 0; q < data.queries.size(); ++q) {
+    const absl::Status encoded = (*model)->Encode(data.queries[q], prefix, query_fde.data());
+    if (!encoded.ok()) return encoded;
+    query.Prepare(**quantizer, Metric::kDot, query_fde.data());
+    for (size_t i = 0; i < n; ++i) {
+      scores[i] = static_cast<float>(query.TableSum(&codes[i * code.bytes]));
+    }
+    ranks.Add(scores, data.NeighboursOf(q));
   }
   return ranks;
 }

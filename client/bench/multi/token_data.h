@@ -1,7 +1,7 @@
 // Token matrices of documents and queries from files, with the exact MaxSim neighbours of the
 // queries. Read once, then plain values.
-#ifndef NESTOR_CLIENT_FDE_TOKEN_DATA_H_
-#define NESTOR_CLIENT_FDE_TOKEN_DATA_H_
+#ifndef NESTOR_CLIENT_BENCH_MULTI_TOKEN_DATA_H_
+#define NESTOR_CLIENT_BENCH_MULTI_TOKEN_DATA_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/bench/grader.h"
 
 namespace nestor {
 
@@ -29,6 +30,8 @@ struct TokenData {
 
   TokenMatrices documents, queries;
   std::vector<uint32_t> neighbours;  // the first 10 of each query
+  std::vector<float> scores;         // of the neighbours, or empty
+  std::vector<uint64_t> positives;   // the document that answers each query, or empty
 
   std::span<const uint32_t> NeighboursOf(size_t query) const {
     return std::span(neighbours).subspan(query * kNeighbours, kNeighbours);
@@ -36,10 +39,13 @@ struct TokenData {
 };
 
 // From a folder: base.tokens.i8bin (times the number in scale.txt), query.tokens.f16bin, each with
-// the offsets of its matrices in {base,query}.off.u64bin, and query.gt_chamfer.ids.ibin. The first
-// `queries` queries, or fewer.
+// the offsets of its matrices in {base,query}.off.u64bin, and query.gt_chamfer.ids.ibin; where they
+// are there, query.gt_chamfer.dist.fbin and query.positive.ibin too. The first `queries` queries,
+// or fewer.
 absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t queries);
+
+Grader GraderOf(const TokenData& data);
 
 }  // namespace nestor
 
-#endif  // NESTOR_CLIENT_FDE_TOKEN_DATA_H_
+#endif  // NESTOR_CLIENT_BENCH_MULTI_TOKEN_DATA_H_

@@ -1,6 +1,9 @@
-#include "client/fde/token_data.h"
+#include "client/bench/multi/token_data.h"
 
+#include <filesystem>
 #include <fstream>
+#include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/files/token_offsets.h"
@@ -29,6 +32,42 @@ absl::StatusOr<TokenMatrices> ReadMatrices(const std::string& tokens_path,
   return matrices;
 }
 
+// A file that need not be there; null where it is not.
+absl::StatusOr<std::unique_ptr<VectorFile>> OpenOptional(const std::string& path, uint32_t dim,
+                                                         size_t rows) {
+  if (!std::filesystem::exists(path)) return nullptr;
+  absl::StatusOr<VectorFile> file = VectorFile::Open(path);
+  if (!file.ok()) return file.status();
+  if (file->dim() >= dim && file->rows() >= rows) {
+    return std::make_unique<VectorFile>(*std::move(file));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(path, " is ", file->rows(), " x ", file->dim(),
+                                                 ", expected ", rows, " x ", dim, " at least"));
+}
+
+absl::Status ReadScores(const std::string& folder, TokenData* data) {
+  const auto file = OpenOptional(folder + "/query.gt_chamfer.dist.fbin", TokenData::kNeighbours,
+                                 data->queries.size());
+  if (!file.ok() || *file == nullptr) return file.status();
+  std::vector<float> row((*file)->dim());
+  for (size_t q = 0; q < data->queries.size(); ++q) {
+    (*file)->ReadF32(q, row);
+    data->scores.insert(data->scores.end(), row.begin(), row.begin() + TokenData::kNeighbours);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadPositives(const std::string& folder, TokenData* data) {
+  const auto file = OpenOptional(folder + "/query.positive.ibin", 1, data->queries.size());
+  if (!file.ok() || *file == nullptr) return file.status();
+  std::vector<uint64_t> row((*file)->dim());
+  for (size_t q = 0; q < data->queries.size(); ++q) {
+    if (absl::Status s = (*file)->ReadIds(q, row); !s.ok()) return s;
+    data->positives.push_back(row.front());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t queries) {
@@ -45,7 +84,9 @@ absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t querie
   if (!query_matrices.ok()) return query_matrices.status();
   const auto truth = VectorFile::Open(folder + "/query.gt_chamfer.ids.ibin");
   if (!truth.ok()) return truth.status();
-  TokenData data = {*std::move(documents), *std::move(query_matrices), {}};
+  TokenData data;
+  data.documents = *std::move(documents);
+  data.queries = *std::move(query_matrices);
   if (truth->dim() < TokenData::kNeighbours || truth->rows() < data.queries.size() ||
       data.documents.dim != data.queries.dim) {
     return absl::InvalidArgumentError(
@@ -64,7 +105,19 @@ absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t querie
       data.neighbours.push_back(static_cast<uint32_t>(ids[i]));
     }
   }
+  if (absl::Status s = ReadScores(folder, &data); !s.ok()) return s;
+  if (absl::Status s = ReadPositives(folder, &data); !s.ok()) return s;
   return data;
+}
+
+Grader GraderOf(const TokenData& data) {
+  Grader grader(RecallRule(Metric::kDot,
+                           {.depth = TokenData::kNeighbours,
+                            .ids = {data.neighbours.begin(), data.neighbours.end()},
+                            .scores = data.scores},
+                           nullptr));
+  grader.SetPositives(data.positives);
+  return grader;
 }
 
 }  // namespace nestor

@@ -1,6 +1,6 @@
 // How many candidates of an approximate ranking hold a share of the true neighbours.
-#ifndef NESTOR_CLIENT_FDE_CANDIDATES_NEEDED_H_
-#define NESTOR_CLIENT_FDE_CANDIDATES_NEEDED_H_
+#ifndef NESTOR_CLIENT_BENCH_MULTI_CANDIDATES_NEEDED_H_
+#define NESTOR_CLIENT_BENCH_MULTI_CANDIDATES_NEEDED_H_
 
 #include <algorithm>
 #include <cmath>
@@ -44,4 +44,4 @@ class NeighbourRanks {
 
 }  // namespace nestor
 
-#endif  // NESTOR_CLIENT_FDE_CANDIDATES_NEEDED_H_
+#endif  // NESTOR_CLIENT_BENCH_MULTI_CANDIDATES_NEEDED_H_
