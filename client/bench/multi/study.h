@@ -24,7 +24,7 @@ struct StudyOptions {
   bool candidates = true;   // whether the table of candidates is made
   int build_threads = 1;
   int code_iterations = 10;  // of the training of the index's code
-  CompareOptions compare;  // its progress is told by the phase alone
+  CompareOptions compare;    // its progress is told by the phase alone
 };
 
 // How fast documents are scored by their codes, in multiplications and additions of the query's

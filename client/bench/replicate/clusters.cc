@@ -49,8 +49,9 @@ double Purity(const Encoder& encoder, const IvfIndex& index) {
   double sum = 0;
   for (uint32_t q = 0; q < encoder.set().queries(); ++q) {
     const std::vector<uint64_t>& rows = members[nearest.Of(q, 1)[0]];
-    const auto same = std::count_if(rows.begin(), rows.end(),
-                                    [&](uint64_t row) { return encoder.set().grader().SameLabel(q, row); });
+    const auto same = std::count_if(rows.begin(), rows.end(), [&](uint64_t row) {
+      return encoder.set().grader().SameLabel(q, row);
+    });
     if (!rows.empty()) sum += static_cast<double>(same) / static_cast<double>(rows.size());
   }
   return sum / encoder.set().queries();

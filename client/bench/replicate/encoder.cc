@@ -55,13 +55,14 @@ std::vector<float> Encoder::UnitQueries(uint32_t dim) const {
 }
 
 Scores Encoder::Score(std::span<const uint64_t> ids, uint32_t k) const {
-  return ScoreAnswers({.queries = set_->queries(),
-                       .k = k,
-                       .ids = ids,
-                       .rows = rows(),
-                       .truth = truth_,
-                       .truth_depth = truth_depth_},
-                      [this](uint32_t query, uint64_t id) { return set_->grader().SameLabel(query, id); });
+  return ScoreAnswers(
+      {.queries = set_->queries(),
+       .k = k,
+       .ids = ids,
+       .rows = rows(),
+       .truth = truth_,
+       .truth_depth = truth_depth_},
+      [this](uint32_t query, uint64_t id) { return set_->grader().SameLabel(query, id); });
 }
 
 const Encoder* EncoderSet::Rigid(uint32_t dim) const {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "client/bench/replicate/grid.h"
 #include "client/bench/plot.h"
+#include "client/bench/replicate/grid.h"
 #include "client/bench/replicate/trial.h"
 
 namespace nestor {
