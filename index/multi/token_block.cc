@@ -43,6 +43,13 @@ TokenCodes TokenBlock::codes() const {
   return {.blocks = blocks_[0].values, .scales = scales_.data(), .n = scales_.size()};
 }
 
+void TokenBlock::Prefetch() const {
+  constexpr size_t kMostLines = 32;  // the hardware goes on by itself
+  const size_t lines = std::min(blocks_.size(), kMostLines);
+  for (size_t i = 0; i < lines; ++i) __builtin_prefetch(blocks_.data() + i);
+  __builtin_prefetch(scales_.data());
+}
+
 size_t TokenBlock::bytes() const {
   return sizeof(TokenBlock) + blocks_.size() * sizeof(Line) + scales_.size() * sizeof(float);
 }

@@ -21,6 +21,8 @@ class TokenBlock {
                                                 std::span<const float> tokens);
 
   TokenCodes codes() const;
+  // Asks for what a search is about to read: the codes of short documents, the begin of long ones.
+  void Prefetch() const;
   size_t tokens() const { return scales_.size(); }
   size_t bytes() const;
   // Over its tokens: the greatest length, and that of what the codes lack.

@@ -17,6 +17,8 @@ constexpr uint32_t kCandidates = 8;
 constexpr uint32_t kByCodes = 2;
 // Of sums of up to some 10^5 products in floats, relative to the sum of their sizes.
 constexpr double kSlack = 1e-4;
+// Documents whose codes are under way from memory.
+constexpr size_t kAhead = 2;
 
 }  // namespace
 
@@ -47,6 +49,11 @@ absl::Status TokenSearch::ScoreCodes(const MaxSimQuery& query, uint32_t dim, Sta
     if (i % 16 == 0) {
       if (absl::Status status = poll.Check(); !status.ok()) return status;
     }
+    // Documents are anywhere in memory, each behind two pointers.
+    if (i + 2 * kAhead < candidates_.size()) {
+      __builtin_prefetch(rows_.At(candidates_[i + 2 * kAhead].slot).get());
+    }
+    if (i + kAhead < candidates_.size()) rows_.At(candidates_[i + kAhead].slot)->Prefetch();
     const TokenBlock& block = *rows_.At(candidates_[i].slot);
     candidates_[i].score = query.ScoreCodes(block.codes());
     tokens += block.tokens();
