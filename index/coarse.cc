@@ -69,12 +69,12 @@ void CoarseTable::Score(const Kernels& kernels, const float* query, uint32_t dim
   const size_t padded = padded_lists();
   for (size_t s = 0; s < layout.shells() && layout.begin(s) < dim; ++s) {
     const uint32_t used = std::min(dim, layout.end(s)) - layout.begin(s);
-    const int8_t* codes = code->Prefix(layout, s, used);
+    const QueryCode::ScanCodes codes = code->Prefix(layout, s, used);
     // The first shell writes the keys, each further one is added.
     float* out = s == 0 ? keys : sums;
     const size_t lines = (layout.width(s) + 3) / 4;
     kernels.scan_i8(reinterpret_cast<const int8_t*>(table.shells[s].data()), lines * 64,
-                    padded / kBlockRows, codes, (used + 3) / 4, code->scale(s),
+                    padded / kBlockRows, codes.codes, codes.places, codes.groups, code->scale(s),
                     table.scales[s].data(), out);
     if (s > 0) {
       for (size_t l = 0; l < padded; ++l) keys[l] += sums[l];

@@ -11,6 +11,12 @@
 #include "index/kernels/kernels.h"
 
 namespace nestor {
+namespace {
+
+// One group of zeros in so many is not worth a list of the others.
+constexpr size_t kFewZeros = 8;
+
+}  // namespace
 
 ShellLayout::ShellLayout(std::vector<uint32_t> bounds, ShellCodec codec)
     : bounds_(std::move(bounds)),
@@ -119,13 +125,30 @@ void QueryCode::Encode(const ShellLayout& layout, const float* query, bool integ
   }
 }
 
-const int8_t* QueryCode::Prefix(const ShellLayout& layout, size_t s, uint32_t dims) {
+QueryCode::ScanCodes QueryCode::Prefix(const ShellLayout& layout, size_t s, uint32_t dims) {
+  const size_t groups = (dims + 3) / 4;
   const int8_t* codes = codes_.data() + offsets_[s];
-  // Behind a whole shell there are zeros already.
-  if (dims % 4 == 0 || dims == layout.width(s)) return codes;
-  prefix_.assign((dims + 3) / 4 * 4, 0);
-  std::memcpy(prefix_.data(), codes, dims);
-  return prefix_.data();
+  if (dims % 4 != 0 && dims != layout.width(s)) {
+    // Behind a whole shell there are zeros already.
+    prefix_.assign(groups * 4, 0);
+    std::memcpy(prefix_.data(), codes, dims);
+    codes = prefix_.data();
+  }
+  places_.clear();
+  for (uint32_t g = 0; g < groups; ++g) {
+    int32_t dword;
+    std::memcpy(&dword, codes + size_t{g} * 4, 4);
+    if (dword != 0) places_.push_back(g);
+  }
+  if (places_.size() >= groups - groups / kFewZeros || places_.empty()) {
+    return {.codes = codes, .groups = groups};
+  }
+  // Groups only move to the front, so in place.
+  if (prefix_.data() != codes) prefix_.resize(groups * 4);
+  for (size_t i = 0; i < places_.size(); ++i) {
+    std::memmove(prefix_.data() + i * 4, codes + size_t{places_[i]} * 4, 4);
+  }
+  return {.codes = prefix_.data(), .places = places_.data(), .groups = places_.size()};
 }
 
 bool IsIntegral(const float* values, size_t n) {

@@ -75,9 +75,16 @@ class QueryCode {
   const int8_t* codes(const ShellLayout& layout, size_t s, uint32_t d) const {
     return codes_.data() + offsets_[s] + (d - layout.begin(s));
   }
-  // The codes of the first `dims` dims of shell s, with zeros up to a multiple of 4: what an
-  // interleaved scan takes. Valid until the next call.
-  const int8_t* Prefix(const ShellLayout& layout, size_t s, uint32_t dims);
+  // What an interleaved scan of the first `dims` dims of shell s takes, `dims` up to a multiple of
+  // 4 with zeros. Groups of zeros are left out where there are many: an FDE has no values in the
+  // blocks that none of the query's tokens falls into.
+  struct ScanCodes {
+    const int8_t* codes = nullptr;
+    const uint32_t* places = nullptr;  // of the groups in a block; null: one after the other
+    size_t groups = 0;                 // of 4 dims
+  };
+  // Valid until the next call.
+  ScanCodes Prefix(const ShellLayout& layout, size_t s, uint32_t dims);
   const float* values(uint32_t d) const { return query_ + d; }
   float scale(size_t s) const { return scales_[s]; }
 
@@ -86,6 +93,7 @@ class QueryCode {
   std::vector<size_t> offsets_;
   std::vector<int8_t> codes_;
   std::vector<int8_t> prefix_;
+  std::vector<uint32_t> places_;
   std::vector<float> scales_;
 };
 

@@ -79,14 +79,16 @@ void AddDims(const SearchContext& context, uint32_t begin, uint32_t end, const u
 }
 
 void ScanChunk(const SearchContext& context, const Run& run, uint32_t first, uint32_t rows,
-               uint32_t dims, const int8_t* prefix, const QueryCode& code, float* sums) {
+               uint32_t dims, const QueryCode::ScanCodes& prefix, const QueryCode& code,
+               float* sums) {
   const ShellLayout& layout = context.layout;
   const std::byte* base = run.shell + first / kBlockRows * layout.block_bytes();
   const size_t blocks = (rows + kBlockRows - 1) / kBlockRows;
   switch (layout.codec()) {
     case ShellCodec::kInt8:
       context.kernels.scan_i8(reinterpret_cast<const int8_t*>(base), layout.block_bytes(), blocks,
-                              prefix, (dims + 3) / 4, code.scale(0), run.scales + first, sums);
+                              prefix.codes, prefix.places, prefix.groups, code.scale(0),
+                              run.scales + first, sums);
       return;
     case ShellCodec::kF16:
       context.kernels.scan_f16(reinterpret_cast<const uint16_t*>(base), layout.block_bytes(),
@@ -136,8 +138,8 @@ absl::Status Scan(const SearchContext& context, std::span<const uint32_t> lists,
   const uint32_t first_dims = std::min(dim, layout.end(0));
   const bool deeper = dim > layout.end(0);
   const int nesting = NestingIndex(context.schema, dim);
-  const int8_t* prefix =
-      layout.codec() == ShellCodec::kInt8 ? code->Prefix(layout, 0, first_dims) : nullptr;
+  QueryCode::ScanCodes prefix;
+  if (layout.codec() == ShellCodec::kInt8) prefix = code->Prefix(layout, 0, first_dims);
   uint32_t visible[kChunkRows];
   float deep_aux[kChunkRows];
   uint64_t rows_seen = 0;
@@ -175,8 +177,10 @@ absl::Status Scan(const SearchContext& context, std::span<const uint32_t> lists,
   const bool int8 = layout.codec() == ShellCodec::kInt8;
   cost->in = rows_seen;
   cost->out = candidates->size;
-  cost->multiply_adds = rows_seen * dim;
-  cost->bytes = rows_seen * (size_t{dim} * layout.code_bytes() + (int8 ? sizeof(float) : 0) +
+  // Without the groups that were left out.
+  const size_t dims = prefix.places == nullptr ? dim : dim - first_dims + prefix.groups * 4;
+  cost->multiply_adds = rows_seen * dims;
+  cost->bytes = rows_seen * (dims * layout.code_bytes() + (int8 ? sizeof(float) : 0) +
                              (context.key_kind == KeyKind::kSum ? 0 : sizeof(float)));
   return absl::OkStatus();
 }

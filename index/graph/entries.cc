@@ -86,7 +86,7 @@ std::span<const uint32_t> EntryTable::Nearest(const GraphPoint& point, uint32_t 
   float* keys = scratch->keys.data();
   // Rows of x[:dims] by the distance to q[:dims]. The point's scale is in c, doubled.
   kernels.scan_i8(reinterpret_cast<const int8_t*>(codes_.data()), lines_ * 64, padded / kBlockRows,
-                  point.codes, lines_, point.c / 2, scales_.data(), keys);
+                  point.codes, nullptr, lines_, point.c / 2, scales_.data(), keys);
   if (metric_ == Metric::kCosine) {
     for (uint32_t i = 0; i < count; ++i) keys[i] *= aux_[i];
   } else if (metric_ == Metric::kL2) {

@@ -19,8 +19,10 @@ inline __m256i Widen(const int8_t* p) {
 
 // A 64-byte line holds 4 dims of 16 rows: each 16-byte quarter holds 4 rows, whose pairs of int32
 // sums are added up at the end.
+template <bool kPlaces>
 void ScanI8(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t* query,
-            size_t groups, float query_scale, const float* scales, float* sums) {
+            const uint32_t* places, size_t groups, float query_scale, const float* scales,
+            float* sums) {
   const __m256 qscale = _mm256_set1_ps(query_scale);
   for (size_t b = 0; b < blocks; ++b) {
     const int8_t* block = base + b * block_bytes;
@@ -29,7 +31,7 @@ void ScanI8(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t*
       int32_t dword;
       __builtin_memcpy(&dword, query + 4 * g, 4);
       const __m256i q = _mm256_cvtepi8_epi16(_mm_set1_epi32(dword));
-      const int8_t* line = block + g * 64;
+      const int8_t* line = block + (kPlaces ? places[g] : g) * 64;
       s0 = _mm256_add_epi32(s0, _mm256_madd_epi16(Widen(line), q));
       s1 = _mm256_add_epi32(s1, _mm256_madd_epi16(Widen(line + 16), q));
       s2 = _mm256_add_epi32(s2, _mm256_madd_epi16(Widen(line + 32), q));
@@ -45,6 +47,13 @@ void ScanI8(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t*
                      _mm256_mul_ps(_mm256_cvtepi32_ps(rows8),
                                    _mm256_mul_ps(qscale, _mm256_loadu_ps(scale + 8))));
   }
+}
+
+void ScanI8OrPlaces(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t* query,
+                    const uint32_t* places, size_t groups, float query_scale, const float* scales,
+                    float* sums) {
+  const auto scan = places == nullptr ? ScanI8<false> : ScanI8<true>;
+  scan(base, block_bytes, blocks, query, places, groups, query_scale, scales, sums);
 }
 
 inline __m256 LoadLanes(const float* p) { return _mm256_loadu_ps(p); }
@@ -294,7 +303,7 @@ void MinMax(const float* keys, size_t n, float* min, float* max) {
 
 const Kernels kAvx2Kernels = {
     .level = SimdLevel::kAvx2,
-    .scan_i8 = ScanI8,
+    .scan_i8 = ScanI8OrPlaces,
     .scan_f16 = ScanFloat<uint16_t>,
     .scan_f32 = ScanFloat<float>,
     .scan_opq4 = ScanOpq4Avx2,

@@ -27,8 +27,11 @@ inline void StoreSums(__m512i sum, __m512 query_scale, const float* scales, floa
 
 // vpdpbusd multiplies unsigned by signed bytes: a code x becomes x + 128 by flipping its top bit,
 // and 128 * (sum of the query codes) is what the sums start below.
+template <bool kPlaces>
 void ScanI8(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t* query,
-            size_t groups, float query_scale, const float* scales, float* sums) {
+            const uint32_t* places, size_t groups, float query_scale, const float* scales,
+            float* sums) {
+  const auto at = [places](size_t g) { return (kPlaces ? places[g] : g) * 64; };
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
   __m512i offset = _mm512_setzero_si512();
   for (size_t g = 0; g < groups; ++g)
@@ -44,10 +47,11 @@ void ScanI8(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t*
     __m512i s0 = start, s1 = start, s2 = start, s3 = start;
     for (size_t g = 0; g < groups; ++g) {
       const __m512i q = BroadcastDword(query, g);
-      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(Line(p0 + g * 64), flip), q);
-      s1 = _mm512_dpbusd_epi32(s1, _mm512_xor_si512(Line(p1 + g * 64), flip), q);
-      s2 = _mm512_dpbusd_epi32(s2, _mm512_xor_si512(Line(p2 + g * 64), flip), q);
-      s3 = _mm512_dpbusd_epi32(s3, _mm512_xor_si512(Line(p3 + g * 64), flip), q);
+      const size_t place = at(g);
+      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(Line(p0 + place), flip), q);
+      s1 = _mm512_dpbusd_epi32(s1, _mm512_xor_si512(Line(p1 + place), flip), q);
+      s2 = _mm512_dpbusd_epi32(s2, _mm512_xor_si512(Line(p2 + place), flip), q);
+      s3 = _mm512_dpbusd_epi32(s3, _mm512_xor_si512(Line(p3 + place), flip), q);
     }
     StoreSums(s0, qscale, scales + b * 16, sums + b * 16);
     StoreSums(s1, qscale, scales + b * 16 + 16, sums + b * 16 + 16);
@@ -59,17 +63,24 @@ void ScanI8(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t*
     __m512i s0 = start, s1 = _mm512_setzero_si512();
     size_t g = 0;
     for (; g + 2 <= groups; g += 2) {
-      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(Line(p + g * 64), flip),
+      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(Line(p + at(g)), flip),
                                BroadcastDword(query, g));
-      s1 = _mm512_dpbusd_epi32(s1, _mm512_xor_si512(Line(p + g * 64 + 64), flip),
+      s1 = _mm512_dpbusd_epi32(s1, _mm512_xor_si512(Line(p + at(g + 1)), flip),
                                BroadcastDword(query, g + 1));
     }
     if (g < groups) {
-      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(Line(p + g * 64), flip),
+      s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(Line(p + at(g)), flip),
                                BroadcastDword(query, g));
     }
     StoreSums(_mm512_add_epi32(s0, s1), qscale, scales + b * 16, sums + b * 16);
   }
+}
+
+void ScanI8OrPlaces(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t* query,
+                    const uint32_t* places, size_t groups, float query_scale, const float* scales,
+                    float* sums) {
+  const auto scan = places == nullptr ? ScanI8<false> : ScanI8<true>;
+  scan(base, block_bytes, blocks, query, places, groups, query_scale, scales, sums);
 }
 
 inline __m512 LoadLanes(const float* p) { return _mm512_loadu_ps(p); }
@@ -328,7 +339,7 @@ void MinMax(const float* keys, size_t n, float* min, float* max) {
 
 const Kernels kAvx512Kernels = {
     .level = SimdLevel::kAvx512,
-    .scan_i8 = ScanI8,
+    .scan_i8 = ScanI8OrPlaces,
     .scan_f16 = ScanFloat<uint16_t>,
     .scan_f32 = ScanFloat<float>,
     .scan_opq4 = ScanOpq4Avx512,

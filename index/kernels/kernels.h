@@ -30,9 +30,10 @@ struct Kernels {
 
   // --- Scans of interleaved blocks: sums[16 b + r] = product with the query prefix, for b <
   // blocks. --- int8: sums = float(integer sum) * (query_scale * scales[16 b + r]). `query` has 4 *
-  // groups codes.
+  // groups codes; group g of them meets group places[g] of the block, or g where places is null.
   void (*scan_i8)(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t* query,
-                  size_t groups, float query_scale, const float* scales, float* sums);
+                  const uint32_t* places, size_t groups, float query_scale, const float* scales,
+                  float* sums);
   void (*scan_f16)(const uint16_t* base, size_t block_bytes, size_t blocks, const float* query,
                    size_t dims, float* sums);
   void (*scan_f32)(const float* base, size_t block_bytes, size_t blocks, const float* query,

@@ -22,13 +22,14 @@ float ToFloat(Half x) { return HalfToFloat(x.bits); }
 float ToFloat(Bf16 x) { return Bf16ToFloat(x.bits); }
 
 void ScanI8(const int8_t* base, size_t block_bytes, size_t blocks, const int8_t* query,
-            size_t groups, float query_scale, const float* scales, float* sums) {
+            const uint32_t* places, size_t groups, float query_scale, const float* scales,
+            float* sums) {
   for (size_t b = 0; b < blocks; ++b) {
     const int8_t* block = base + b * block_bytes;
     for (size_t r = 0; r < kBlockRows; ++r) {
       int32_t sum = 0;
       for (size_t g = 0; g < groups; ++g) {
-        const int8_t* codes = block + g * 64 + r * 4;
+        const int8_t* codes = block + (places == nullptr ? g : places[g]) * 64 + r * 4;
         for (size_t j = 0; j < 4; ++j) sum += int32_t{query[4 * g + j]} * codes[j];
       }
       const size_t i = b * kBlockRows + r;

@@ -56,11 +56,28 @@ TEST_P(KernelsTest, ScanI8EqualsScalar) {
       const std::vector<float> scales = RandomFloats(blocks * 16);
       std::vector<float> expected(blocks * 16, -1), sums(blocks * 16, -2);
       const auto* base = reinterpret_cast<const int8_t*>(memory.data());
-      kScalarKernels.scan_i8(base, lines * 64, blocks, query.data(), groups, 0.37f, scales.data(),
-                             expected.data());
-      level().scan_i8(base, lines * 64, blocks, query.data(), groups, 0.37f, scales.data(),
+      kScalarKernels.scan_i8(base, lines * 64, blocks, query.data(), nullptr, groups, 0.37f,
+                             scales.data(), expected.data());
+      level().scan_i8(base, lines * 64, blocks, query.data(), nullptr, groups, 0.37f, scales.data(),
                       sums.data());
       ASSERT_EQ(expected, sums) << dims << " dims, " << blocks << " blocks";
+      // Every third group of zeros: left out, they change nothing.
+      std::vector<int8_t> few;
+      std::vector<uint32_t> places;
+      for (size_t g = 0; g < groups; ++g) {
+        int8_t* group = query.data() + g * 4;
+        if (g % 3 == 1) {
+          std::fill_n(group, 4, int8_t{0});
+          continue;
+        }
+        few.insert(few.end(), group, group + 4);
+        places.push_back(static_cast<uint32_t>(g));
+      }
+      kScalarKernels.scan_i8(base, lines * 64, blocks, query.data(), nullptr, groups, 0.37f,
+                             scales.data(), expected.data());
+      level().scan_i8(base, lines * 64, blocks, few.data(), places.data(), places.size(), 0.37f,
+                      scales.data(), sums.data());
+      ASSERT_EQ(expected, sums) << dims << " dims, " << blocks << " blocks, some left out";
     }
   }
 }

@@ -75,11 +75,37 @@ TEST(QueryCodeTest, PrefixHasZerosBehindIt) {
   const std::vector<float> q(16, 1.0f);
   QueryCode code;
   code.Encode(layout, q.data(), /*integral=*/false, layout.begin(layout.shells() - 1) + 1);
-  const int8_t* prefix = code.Prefix(layout, 0, 6);
-  EXPECT_EQ(prefix[5], 127);
-  EXPECT_EQ(prefix[6], 0);
-  EXPECT_EQ(prefix[7], 0);
-  EXPECT_EQ(code.Prefix(layout, 0, 8)[7], 127);
+  const QueryCode::ScanCodes prefix = code.Prefix(layout, 0, 6);
+  EXPECT_EQ(prefix.groups, 2u);
+  EXPECT_EQ(prefix.places, nullptr);
+  EXPECT_EQ(prefix.codes[5], 127);
+  EXPECT_EQ(prefix.codes[6], 0);
+  EXPECT_EQ(prefix.codes[7], 0);
+  EXPECT_EQ(code.Prefix(layout, 0, 8).codes[7], 127);
+}
+
+TEST(QueryCodeTest, PrefixLeavesGroupsOfZerosOut) {
+  const ShellLayout layout({32}, ShellCodec::kInt8);
+  std::vector<float> q(32, 0.0f);
+  q[9] = 1;
+  q[28] = -0.5f;
+  q[30] = 0.25f;
+  QueryCode code;
+  code.Encode(layout, q.data(), /*integral=*/false, 32);
+  const QueryCode::ScanCodes all = code.Prefix(layout, 0, 32);
+  ASSERT_EQ(all.groups, 2u);
+  EXPECT_EQ(std::vector(all.places, all.places + 2), (std::vector<uint32_t>{2, 7}));
+  EXPECT_EQ(std::vector(all.codes, all.codes + 8),
+            (std::vector<int8_t>{0, 127, 0, 0, -64, 0, 32, 0}));
+  // Cut within a group.
+  const QueryCode::ScanCodes cut = code.Prefix(layout, 0, 29);
+  ASSERT_EQ(cut.groups, 2u);
+  EXPECT_EQ(std::vector(cut.codes, cut.codes + 8),
+            (std::vector<int8_t>{0, 127, 0, 0, -64, 0, 0, 0}));
+  // All zeros: nothing is left out, a scan takes one group at least.
+  std::fill(q.begin(), q.end(), 0.0f);
+  code.Encode(layout, q.data(), /*integral=*/false, 32);
+  EXPECT_EQ(code.Prefix(layout, 0, 32).groups, 8u);
 }
 
 TEST(PrefixSquaresTest, OnePerNestingDim) {
