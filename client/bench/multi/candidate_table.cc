@@ -72,10 +72,10 @@ absl::Status AddFdes(const TokenData& data, const FdeSpec& spec, bool int8,
   return absl::OkStatus();
 }
 
-absl::Status AddOpq(const TokenData& data, const FdeSpec& spec, uint32_t dim,
+absl::Status AddOpq(const TokenData& data, const FdeSpec& spec, uint32_t dim, int threads,
                     std::vector<CandidateRow>* rows) {
   const OpqSpec code{.dim = dim, .bytes = dim / kDimsAByte, .bits = 8};
-  const auto ranks = RankByOpq(data, spec, code);
+  const auto ranks = RankByOpq(data, spec, code, threads);
   if (!ranks.ok()) return ranks.status();
   CandidateRow row = FdeRow(spec, dim);
   row.codes = OpqName(code);
@@ -87,7 +87,7 @@ absl::Status AddOpq(const TokenData& data, const FdeSpec& spec, uint32_t dim,
 }  // namespace
 
 absl::StatusOr<std::vector<CandidateRow>> MeasureCandidates(
-    const TokenData& data, const std::function<void(absl::string_view)>& told) {
+    const TokenData& data, int threads, const std::function<void(absl::string_view)>& told) {
   std::vector<CandidateRow> rows;
   const uint64_t token_bytes = data.documents.dim * sizeof(float);
   told("mean vectors");
@@ -114,7 +114,7 @@ absl::StatusOr<std::vector<CandidateRow>> MeasureCandidates(
     told(absl::StrCat("codes of FDEs of k_sim ", k_sim));
     if (absl::Status s = AddFdes(data, spec, /*int8=*/true, &rows); !s.ok()) return s;
     for (const uint32_t dim : kOpqDims) {
-      if (absl::Status s = AddOpq(data, spec, dim, &rows); !s.ok()) return s;
+      if (absl::Status s = AddOpq(data, spec, dim, threads, &rows); !s.ok()) return s;
     }
   }
   return rows;

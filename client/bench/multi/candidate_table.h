@@ -29,9 +29,9 @@ struct CandidateRow {
   double recall_at[5];  // recall@10 in so many candidates
 };
 
-// `told` hears what begins.
+// `threads`: of the training of codes. `told` hears what begins.
 absl::StatusOr<std::vector<CandidateRow>> MeasureCandidates(
-    const TokenData& data, const std::function<void(absl::string_view)>& told);
+    const TokenData& data, int threads, const std::function<void(absl::string_view)>& told);
 
 std::string CandidatesText(const std::vector<CandidateRow>& rows);
 std::string CandidatesCsv(const std::vector<CandidateRow>& rows);

@@ -16,8 +16,8 @@ constexpr size_t kBatch = 256;  // documents that are encoded and scored togethe
 // Tokens that a query token's list goes on to at most: what is found later counts as last.
 constexpr size_t kDeepest = 30000;
 // What a code is learnt on: enough for 256 centroids.
-constexpr size_t kOpqRows = 8192;
-constexpr int kOpqIterations = 10;
+constexpr size_t kOpqRows = 4096;
+constexpr int kOpqIterations = 3;
 
 // Each shell of the encoding becomes what its int8 codes stand for.
 void RoundToCodes(std::span<const uint32_t> shells, float* fde) {
@@ -80,7 +80,7 @@ absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, co
 }
 
 absl::StatusOr<NeighbourRanks> RankByOpq(const TokenData& data, const FdeSpec& spec,
-                                         const OpqSpec& code) {
+                                         const OpqSpec& code, int threads) {
   const auto model = FdeModel::Draw(spec);
   if (!model.ok()) return model.status();
   FdeOptions prefix = {.side = FdeSide::kDocument,
@@ -96,7 +96,8 @@ absl::StatusOr<NeighbourRanks> RankByOpq(const TokenData& data, const FdeSpec& s
   };
   std::vector<float> fdes(std::min(n, kOpqRows) * code.dim);
   if (absl::Status s = encode(0, &fdes); !s.ok()) return s;
-  const auto quantizer = TrainOpq({.spec = code, .iterations = kOpqIterations}, fdes);
+  const auto quantizer =
+      TrainOpq({.spec = code, .iterations = kOpqIterations, .threads = threads}, fdes);
   if (!quantizer.ok()) return quantizer.status();
   std::vector<uint8_t> codes(n * code.bytes);
   for (size_t first = 0; first < n; first += kBatch) {

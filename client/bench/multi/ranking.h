@@ -21,9 +21,9 @@ namespace nestor {
 absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, const FdeSpec& spec,
                                                        std::span<const uint32_t> prefixes,
                                                        bool int8);
-// By OPQ codes of the first code.dim dims, learnt on the first of the documents.
+// By OPQ codes of the first code.dim dims, learnt on the first of the documents on so many threads.
 absl::StatusOr<NeighbourRanks> RankByOpq(const TokenData& data, const FdeSpec& spec,
-                                         const OpqSpec& code);
+                                         const OpqSpec& code, int threads);
 // One vector a document, the mean of its tokens.
 NeighbourRanks RankByMeans(const TokenData& data);
 // The single-vector heuristic: the nearest tokens of each query token, exactly, by turns, a

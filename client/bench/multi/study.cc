@@ -120,7 +120,8 @@ absl::StatusOr<Study> RunStudy(const StudyOptions& options,
               .fde = options.fde};
   study.fde.dim = study.token_dim;
   if (options.candidates) {
-    absl::StatusOr<std::vector<CandidateRow>> rows = MeasureCandidates(*data, told);
+    absl::StatusOr<std::vector<CandidateRow>> rows =
+        MeasureCandidates(*data, options.build_threads, told);
     if (!rows.ok()) return rows.status();
     study.candidates = *std::move(rows);
   }

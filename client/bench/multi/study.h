@@ -23,8 +23,8 @@ struct StudyOptions {
   FdeSpec fde;              // its dim is that of the tokens, whatever it says
   bool candidates = true;   // whether the table of candidates is made
   int build_threads = 1;
-  int code_iterations = 10;  // of the training of the index's code
-  CompareOptions compare;    // its progress is told by the phase alone
+  int code_iterations = 3;  // of the training of the index's code
+  CompareOptions compare;   // its progress is told by the phase alone
 };
 
 // How fast documents are scored by their codes, in multiplications and additions of the query's

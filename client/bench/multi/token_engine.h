@@ -21,8 +21,8 @@ struct TokenEngineOptions {
   std::string name = "nestor";
   IndexSpec spec;
   int threads = 1;  // of the build
-  int code_iterations = 10;
-  uint64_t code_rows = 8192;
+  int code_iterations = 3;
+  uint64_t code_rows = 4096;
   // What a comparison sweeps it over where it is not the first engine: plans.
   std::vector<std::string> settings;
   std::function<void(double fraction)> progress;
