@@ -200,7 +200,7 @@ class Comparing {
 
 const Measurement* AtRecall::Find(const std::string& engine, std::optional<Source> source) const {
   for (const Measurement& m : fastest) {
-    if (m.engine == engine && m.source == source) return &m;
+    if (m.engine == engine && (!source || m.source == source)) return &m;
   }
   return nullptr;
 }

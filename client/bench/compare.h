@@ -35,7 +35,7 @@ struct AtRecall {
   // Those that reach it: of Nestor one for each source that was swept, then one an engine.
   std::vector<Measurement> fastest;
 
-  // Null where it does not reach the recall.
+  // Null where it does not reach the recall. Without a source: of any, as a baseline has one place.
   const Measurement* Find(const std::string& engine, std::optional<Source> source) const;
 };
 

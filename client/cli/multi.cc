@@ -15,18 +15,23 @@ namespace {
 struct MultiFlags {
   StudyOptions study;
   std::string out;
-  bool no_candidates = false;
+  std::string part = "all";
 };
 
 std::string TokensText(const Study& study) {
   const FdeSpec& fde = study.fde;
   return absl::StrFormat(
       "%d documents of %.1f tokens of %d dims, %d queries; FDEs: k_sim %d, d_proj %d, %d "
-      "repetitions, %d dims%s\nMaxSim on int8 codes: %.0f Gop/s out of the cache, %.0f over all "
-      "documents\n",
+      "repetitions, %d dims%s\n",
       study.documents, static_cast<double>(study.tokens) / static_cast<double>(study.documents),
       study.token_dim, study.queries, fde.k_sim, fde.d_proj, fde.repetitions, fde.dims(),
-      fde.fill_empty ? ", filled" : "", study.rates.hot_gops, study.rates.all_gops);
+      fde.fill_empty ? ", filled" : "");
+}
+
+std::string RatesText(const MaxSimRates& rates) {
+  return absl::StrFormat(
+      "MaxSim on int8 codes: %.0f Gop/s out of the cache, %.0f over all documents\n",
+      rates.hot_gops, rates.all_gops);
 }
 
 std::string QualityText(const Study& study) {
@@ -46,7 +51,8 @@ absl::Status RunMulti(MultiFlags& flags, Session& session) {
                 << "\n"
                 << std::flush;
   };
-  flags.study.candidates = !flags.no_candidates;
+  flags.study.candidates = flags.part != "search";
+  flags.study.search = flags.part != "candidates";
   const absl::StatusOr<Study> study = RunStudy(flags.study, told);
   if (!study.ok()) return study.status();
   const BenchReport report{.set = flags.study.data,
@@ -60,9 +66,11 @@ absl::Status RunMulti(MultiFlags& flags, Session& session) {
                            .comparison = study->comparison};
   session.out << MachineText() << "\n"
               << TokensText(*study) << "\n"
-              << CandidatesText(study->candidates) << "\n"
-              << BenchText(report) << "\n"
-              << QualityText(*study) << std::flush;
+              << CandidatesText(study->candidates) << std::flush;
+  if (flags.study.search) {
+    session.out << RatesText(study->rates) << BenchText(report) << "\n"
+                << QualityText(*study) << std::flush;
+  }
   if (flags.out.empty()) return absl::OkStatus();
   return WriteFiles(flags.out, FilesOf(*study));
 }
@@ -97,7 +105,10 @@ void RegisterMulti(CLI::App& bench, Session& session) {
   command->add_option("--repetitions", study.fde.repetitions, "Likewise")
       ->capture_default_str()
       ->type_name("N");
-  command->add_flag("--no-candidates", flags->no_candidates, "Leave out the table of candidates");
+  command->add_option("--part", flags->part, "Only the table of candidates, or only the searches")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"all", "candidates", "search"}))
+      ->type_name("PART");
   command->add_option("--random-plans", study.compare.random_plans, "Of each sweep")
       ->capture_default_str()
       ->check(CLI::Range(0, 100000))

@@ -125,6 +125,7 @@ absl::StatusOr<Study> RunStudy(const StudyOptions& options,
     if (!rows.ok()) return rows.status();
     study.candidates = *std::move(rows);
   }
+  if (!options.search) return study;
   const CodedDocuments documents(*data);
   const absl::StatusOr<std::unique_ptr<FdeEncoder>> fdes = FdeEncoder::Make(study.fde);
   if (!fdes.ok()) return fdes.status();

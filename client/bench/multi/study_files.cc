@@ -92,8 +92,11 @@ Plot FrontierPlot(const Study& study) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> FilesOf(const Study& study) {
-  std::vector<std::pair<std::string, std::string>> files = {
-      {"runs.csv", RunsCsv(study)}, {"frontier.svg", SvgOf(FrontierPlot(study))}};
+  std::vector<std::pair<std::string, std::string>> files;
+  if (!study.engines.empty()) {
+    files.emplace_back("runs.csv", RunsCsv(study));
+    files.emplace_back("frontier.svg", SvgOf(FrontierPlot(study)));
+  }
   if (!study.candidates.empty()) {
     files.emplace_back("candidates.csv", CandidatesCsv(study.candidates));
     files.emplace_back("candidates.svg", SvgOf(CandidatesPlot(study)));
