@@ -44,7 +44,9 @@ uint32_t OldSlot(const RowSource& rows, uint64_t row) {
 class Build {
  public:
   explicit Build(const BuildTask& task)
-      : task_(task), multi_(task.points->codec().multi() != nullptr) {}
+      : task_(task),
+        multi_(task.codec->multi() != nullptr),
+        points_(task.store, task.uid, task.codec) {}
 
   absl::Status Run();
 
@@ -61,6 +63,7 @@ class Build {
 
   const BuildTask& task_;
   const bool multi_;
+  const StoredPoints points_;  // as the new generation takes them
   Writer::BuildStart start_;
   std::shared_ptr<Generation> next_;
 };
@@ -69,7 +72,7 @@ absl::Status Build::BuildIndex() {
   const IvfIndex& old = *start_.generation->index;
   std::sort(start_.slots.begin(), start_.slots.end(),
             [&old](uint32_t a, uint32_t b) { return old.RowAt(a) < old.RowAt(b); });
-  const RowSource source(old, *task_.points, std::move(start_.slots));
+  const RowSource source(old, points_, std::move(start_.slots));
   task_.snapshots->Unpin(start_.ticket);
   BuildOptions options;
   options.threads = task_.threads;
@@ -83,11 +86,11 @@ absl::Status Build::BuildIndex() {
     return task_.progress(phase, fraction * kIndexShare);
   };
   absl::StatusOr<std::unique_ptr<IvfIndex>> index =
-      BuildIvfIndex(task_.schema, task_.spec, task_.id_kind, source, options);
+      BuildIvfIndex(task_.codec->schema(), task_.spec, task_.id_kind, source, options);
   if (!index.ok()) return index.status();
   next_ = std::make_shared<Generation>(
-      GenerationRecord{task_.generation, (*index)->spec(), source.size(), NowMicros()},
-      *std::move(index), task_.id_kind, multi_);
+      GenerationRecord{task_.generation, (*index)->spec(), source.size(), NowMicros()}, points_,
+      *std::move(index), task_.id_kind);
   const IvfIndex& built = *next_->index;
   next_->ids.Reserve(source.size());
   if (multi_) next_->tokens->Grow(built.slot_limit());
@@ -183,10 +186,8 @@ absl::Status Build::Add(const Writer::Change& added, Batch* batch) {
   const std::byte* vector = old.VectorAt(added.slot);
   std::vector<std::byte> fetched;
   if (vector == nullptr) {
-    fetched.resize(task_.points->codec().vector_bytes());
-    if (absl::Status status = task_.points->Fetch({&row, 1}, fetched.data()); !status.ok()) {
-      return status;
-    }
+    fetched.resize(task_.codec->vector_bytes());
+    if (absl::Status s = points_.Fetch({&row, 1}, fetched.data()); !s.ok()) return s;
     vector = fetched.data();
   }
   const PointId id = old.IdAt(added.slot);

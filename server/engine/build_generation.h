@@ -6,12 +6,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "index/schema.h"
+#include "server/engine/point_codec.h"
 #include "server/engine/snapshots.h"
-#include "server/engine/stored_points.h"
 #include "server/engine/writer.h"
 #include "server/storage/store.h"
 
@@ -20,13 +21,12 @@ namespace nestor {
 struct BuildTask {
   Store* store = nullptr;
   uint32_t uid = 0;
-  VectorSchema schema;
+  std::shared_ptr<const PointCodec> codec;  // of the new generation
   IdKind id_kind = IdKind::kNum;
   IndexSpec spec;           // not resolved
   uint32_t generation = 0;  // number of the new one, never tried before by this process
   Writer* writer = nullptr;
   Snapshots* snapshots = nullptr;
-  const StoredPoints* points = nullptr;  // also says whether they are token matrices
   int threads = 1;
   // False stops the build: Cancelled.
   std::function<bool(absl::string_view phase, double fraction)> progress;

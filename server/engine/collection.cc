@@ -23,10 +23,8 @@ Collection::Collection(CollectionContext* context, uint32_t uid, const Collectio
     : context_(context),
       uid_(uid),
       created_micros_(record.created_micros),
-      schema_(record.spec.schema),
       id_kind_(record.spec.id_kind),
-      codec_(loaded.codec),
-      stored_(context->store, uid, codec_),
+      multi_(record.spec.multi.has_value()),
       snapshots_(loaded.generation, loaded.state.seq, loaded.generation->ids.size()),
       writer_(context->store, uid, &snapshots_, loaded.generation, loaded.state,
               context->on_unsynced, &context->writes),
@@ -85,13 +83,14 @@ IndexInfo Collection::Index() const {
   info.unbuilt = Unbuilt(*state.generation, state.points);
   info.memory = index.Memory();
   info.id_map_bytes = state.generation->ids.bytes();
-  if (const MultiSpec* multi = codec_->multi(); multi != nullptr) {
+  const PointCodec& codec = state.generation->codec();
+  if (const MultiSpec* multi = codec.multi(); multi != nullptr) {
     const VectorSchema& token = multi->tokens.token;
     const TokenRows& tokens = *state.generation->tokens;
     info.token_bytes = tokens.bytes();
     info.store_vector_bytes = tokens.tokens() * token.dim * DtypeBytes(token.dtype);
   } else if (info.spec.exact_vectors == ExactVectors::kStore) {
-    info.store_vector_bytes = state.points * codec_->vector_bytes();
+    info.store_vector_bytes = state.points * codec.vector_bytes();
   }
   return info;
 }
@@ -143,14 +142,13 @@ absl::Status Collection::Build(Progress progress) {
   BuildTask task;
   task.store = context_->store;
   task.uid = uid_;
-  task.schema = schema_;
+  task.codec = snapshots_.Peek().generation->points.shared_codec();
   task.id_kind = id_kind_;
   task.spec = spec()->index;
-  if (multi() != nullptr) task.spec = ChooseForFdes(task.spec, schema_);
+  if (multi_) task.spec = ChooseForFdes(task.spec, task.codec->schema());
   task.generation = last_generation_.fetch_add(1) + 1;
   task.writer = &writer_;
   task.snapshots = &snapshots_;
-  task.points = &stored_;
   task.threads = context_->build_threads;
   task.progress = std::move(progress);
   return BuildGeneration(task);

@@ -25,7 +25,6 @@
 #include "server/engine/point_codec.h"
 #include "server/engine/scratch_pool.h"
 #include "server/engine/snapshots.h"
-#include "server/engine/stored_points.h"
 #include "server/engine/types.h"
 #include "server/engine/writer.h"
 #include "server/storage/store.h"
@@ -58,8 +57,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
              const LoadedCollection& loaded);
 
   uint32_t uid() const { return uid_; }
-  const VectorSchema& schema() const { return schema_; }
-  const MultiSpec* multi() const { return codec_->multi(); }
+  // Of what is indexed now.
+  VectorSchema schema() const { return snapshots_.Peek().generation->schema(); }
   std::shared_ptr<const CollectionSpec> spec() const;
   CollectionInfo Info() const;
   IndexInfo Index() const;
@@ -89,7 +88,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
                           SearchScratch* scratch) const;
 
   absl::Status EncodeFde(std::span<const float> tokens, const FdeOptions& options,
-                         std::vector<float>* fde) const;
+                         std::vector<float>* fde, VectorSchema* schema) const;
 
   // The builder's, one of these at a time. Phase and fraction of the work; false: stop, Cancelled.
   using Progress = std::function<bool(absl::string_view phase, double fraction)>;
@@ -126,7 +125,6 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status AdmitMemory(absl::string_view what, uint64_t bytes, uint64_t others) const;
   absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points,
                                       std::vector<PointCodec::Space>* spaces) const;
-  absl::Status CheckQuery(std::span<const float> vector) const;
   // A query as the stages take it.
   struct Prepared {
     SearchQuery query;
@@ -136,7 +134,6 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status LoadQuery(const Generation& generation, const SearchRequest& request,
                          Prepared* prepared) const;
   absl::Status LoadPoint(const Generation& generation, const PointId& id, Prepared* prepared) const;
-  absl::Status LoadTokens(const TokenQuery& query, Prepared* prepared) const;
   // What Resolve made of request.how. `matches`: of each hit, where the request asks for them.
   absl::Status Run(const Generation& generation, const Prepared& prepared, const SearchHow& how,
                    SearchScratch* scratch, SearchResult* result,
@@ -172,10 +169,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   CollectionContext* const context_;
   const uint32_t uid_;
   const int64_t created_micros_;
-  const VectorSchema schema_;
   const IdKind id_kind_;
-  const std::shared_ptr<const PointCodec> codec_;
-  StoredPoints stored_;
+  const bool multi_;  // the points are token matrices
   Snapshots snapshots_;
   Writer writer_;
   std::atomic<uint32_t>

@@ -85,8 +85,9 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const std::optiona
     const absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
     if (!pinned.ok()) return pinned.status();
     absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
-    const IvfIndex& index = *pinned->generation->index;
-    const RowSource rows(index, stored_, index.SlotsAt(pinned->seq));
+    const Generation& generation = *pinned->generation;
+    const IvfIndex& index = *generation.index;
+    const RowSource rows(index, generation.points, index.SlotsAt(pinned->seq));
     CodeTraining training{.spec = spec, .threads = context_->build_threads, .given = given};
     training.progress = [&](double fraction) {
       index.ReportCode(trained_share * fraction);
@@ -96,7 +97,7 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const std::optiona
     training.rows_read = [&] { std::move(unpin).Invoke(); };
     absl::StatusOr<std::shared_ptr<const Code>> trained = absl::InternalError("not trained");
     RunWithPriority(Priority::kBuilds, [&] {
-      trained = TrainCode(schema_, index.model(), rows, ListsOf(index, rows), training);
+      trained = TrainCode(generation.schema(), index.model(), rows, ListsOf(index, rows), training);
     });
     if (!trained.ok()) return trained.status();
     code = *std::move(trained);
@@ -133,11 +134,13 @@ absl::Status Collection::TrainAndPublish(const OpqSpec& spec, const std::optiona
 
 absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& code, double begun,
                                   const Progress& progress) {
-  const IvfIndex& index = *pinned.generation->index;
-  const RowSource rows(index, stored_, index.SlotsAt(pinned.seq));
-  const size_t vector_bytes = codec_->vector_bytes();
+  const Generation& generation = *pinned.generation;
+  const IvfIndex& index = *generation.index;
+  const VectorSchema& schema = generation.schema();
+  const RowSource rows(index, generation.points, index.SlotsAt(pinned.seq));
+  const size_t vector_bytes = generation.codec().vector_bytes();
   std::vector<std::byte> bytes(kChunkRows * vector_bytes);
-  std::vector<float> values(schema_.dim), prepared;
+  std::vector<float> values(schema.dim), prepared;
   std::vector<uint8_t> one, codes(kChunkRows * code.spec().bytes);
   std::vector<float> half_squares(kChunkRows);
   for (uint64_t first = 0; first < rows.size(); first += kChunkRows) {
@@ -148,7 +151,7 @@ absl::Status Collection::CodeRows(const Snapshots::Pinned& pinned, const Code& c
     const uint64_t n = std::min<uint64_t>(kChunkRows, rows.size() - first);
     if (absl::Status s = rows.Read(first, n, bytes.data()); !s.ok()) return s;
     for (uint64_t i = 0; i < n; ++i) {
-      DecodeVector(schema_.dtype, bytes.data() + i * vector_bytes, schema_.dim, values.data());
+      DecodeVector(schema.dtype, bytes.data() + i * vector_bytes, schema.dim, values.data());
       half_squares[i] =
           code.Encode(values.data(), index.ListAt(rows.slot(first + i)), &prepared, &one);
       std::copy(one.begin(), one.end(), codes.begin() + static_cast<ptrdiff_t>(i * one.size()));

@@ -52,8 +52,9 @@ absl::Status Collection::AdmitMemory(absl::string_view what, uint64_t bytes,
 
 absl::Status Collection::AdmitCode(absl::string_view what, const OpqSpec& code) const {
   const Snapshots::Pinned state = snapshots_.Peek();
-  const uint32_t lists = state.generation->index->model().lists;
-  return AdmitMemory(what, EstimateCodeBytes(schema_.metric, code, lists, state.points),
+  const Generation& generation = *state.generation;
+  const uint32_t lists = generation.index->model().lists;
+  return AdmitMemory(what, EstimateCodeBytes(generation.schema().metric, code, lists, state.points),
                      pending_bytes_.load(std::memory_order_relaxed));
 }
 
@@ -62,8 +63,9 @@ absl::Status Collection::AdmitBuild(absl::string_view what, const IndexSpec& ind
   if (limit == 0) return absl::OkStatus();
   const Snapshots::Pinned state = snapshots_.Peek();
   const Generation& generation = *state.generation;
-  const IndexSpec chosen = multi() == nullptr ? index : ChooseForFdes(index, schema_);
-  uint64_t bytes = EstimateIndexBytes(schema_, chosen, id_kind_, state.points) +
+  const VectorSchema& schema = generation.schema();
+  const IndexSpec chosen = multi_ ? ChooseForFdes(index, schema) : index;
+  uint64_t bytes = EstimateIndexBytes(schema, chosen, id_kind_, state.points) +
                    generation.ids.string_bytes() + generation.ids.BytesAt(state.points);
   if (generation.tokens != nullptr) bytes += generation.tokens->bytes();
   if (bytes <= limit) return absl::OkStatus();

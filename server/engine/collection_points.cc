@@ -41,11 +41,12 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
                                                 std::vector<PointCodec::Space>* spaces) const {
   const std::shared_ptr<const CollectionSpec> spec = this->spec();
   const std::shared_ptr<Generation> generation = snapshots_.Peek().generation;
-  if (codec_->multi() != nullptr && points.size() * codec_->vector_bytes() > kMaxFdeBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(points.size(), " points in one call, limit ",
-                     std::max<size_t>(1, kMaxFdeBytes / codec_->vector_bytes()), " of FDEs of ",
-                     schema_.dim, " dims"));
+  const PointCodec& codec = generation->codec();
+  const uint32_t dim = codec.schema().dim;
+  if (multi_ && points.size() * codec.vector_bytes() > kMaxFdeBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        points.size(), " points in one call, limit ",
+        std::max<size_t>(1, kMaxFdeBytes / codec.vector_bytes()), " of FDEs of ", dim, " dims"));
   }
   spaces->resize(points.size());
   absl::flat_hash_set<PointId> ids;
@@ -66,7 +67,7 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
         EncodeCheckedAttributes(spec->attributes, point.attributes);
     if (!attributes.ok()) return AtPoint(i, point.id, attributes.status());
     op.attributes = *std::move(attributes);
-    absl::StatusOr<EncodedPoint> encoded = codec_->Encode(point.vector, &(*spaces)[i]);
+    absl::StatusOr<EncodedPoint> encoded = codec.Encode(point.vector, &(*spaces)[i]);
     if (!encoded.ok()) return AtPoint(i, point.id, encoded.status());
     op.stored = encoded->stored;
     op.indexed = encoded->indexed;
@@ -74,7 +75,7 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
     op.generation = generation->number;
     op.list = generation->index->Assign(reinterpret_cast<const std::byte*>(op.indexed.data()));
     entry.bytes += op.stored.size() + op.attributes.size() + IdBytes(op.id) + 64;
-    if (op.tokens != nullptr) entry.bytes += op.tokens->bytes() + schema_.dim;
+    if (op.tokens != nullptr) entry.bytes += op.tokens->bytes() + dim;
     entry.ops.push_back(std::move(op));
   }
   return entry;
@@ -133,7 +134,7 @@ absl::Status Collection::ReadOutput(
     for (size_t i = 0; output.vector && i < slots.size(); ++i) {
       set(i,
           std::string(reinterpret_cast<const char*>(index.VectorAt(slots[i])),
-                      codec_->vector_bytes()),
+                      generation.codec().vector_bytes()),
           {});
     }
     return absl::OkStatus();
@@ -142,8 +143,8 @@ absl::Status Collection::ReadOutput(
   rows.reserve(slots.size());
   for (uint32_t slot : slots) rows.push_back(index.RowAt(slot));
   uint64_t token_bytes = 0;
-  return stored_.Read(rows, nullptr, [&](size_t i, const PointView& point) {
-    if (codec_->multi() != nullptr && output.vector) {
+  return generation.points.Read(rows, nullptr, [&](size_t i, const PointView& point) {
+    if (multi_ && output.vector) {
       token_bytes += point.vector.size();
       if (token_bytes > output.max_token_bytes) {
         return absl::OutOfRangeError(absl::StrCat("the tokens of ", slots.size(),
@@ -210,6 +211,7 @@ absl::StatusOr<ListResult> Collection::List(const ListRequest& request) {
   if (!pinned.ok()) return pinned.status();
   const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
 
+  const StoredPoints& stored = pinned->generation->points;
   const Store& store = *context_->store;
   const StoreSnapshot snapshot(context_->store);
   ListResult result;
@@ -235,7 +237,7 @@ absl::StatusOr<ListResult> Collection::List(const ListRequest& request) {
       rows.push_back(*row);
     }
     std::vector<Point> points(rows.size());
-    absl::Status status = stored_.Read(rows, &snapshot, [&](size_t i, const PointView& view) {
+    absl::Status status = stored.Read(rows, &snapshot, [&](size_t i, const PointView& view) {
       points[i].id = view.id;
       points[i].seq = view.seq;
       if (request.output.vector) points[i].vector = std::string(view.vector);

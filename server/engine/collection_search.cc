@@ -10,6 +10,14 @@
 namespace nestor {
 namespace {
 
+absl::Status CheckQuery(const VectorSchema& schema, std::span<const float> vector) {
+  if (vector.size() != schema.dim) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("query has ", vector.size(), " values, the collection's dim is ", schema.dim));
+  }
+  return ValidateVector(schema, vector.data(), "query");
+}
+
 absl::StatusOr<SearchHow> ResolveExactTokens(const VectorSchema& token, uint32_t dim) {
   if (dim == 0 || dim == token.dim) return ExactSearch{token.dim};
   return absl::InvalidArgumentError(absl::StrCat(
@@ -25,33 +33,20 @@ absl::StatusOr<SearchView> Collection::Pin(uint64_t min_seq, const Patience& pat
                     pinned->ticket);
 }
 
-absl::Status Collection::CheckQuery(std::span<const float> vector) const {
-  if (vector.size() != schema_.dim) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "query has ", vector.size(), " values, the collection's dim is ", schema_.dim));
-  }
-  return ValidateVector(schema_, vector.data(), "query");
-}
-
 absl::Status Collection::EncodeFde(std::span<const float> tokens, const FdeOptions& options,
-                                   std::vector<float>* fde) const {
-  if (codec_->multi() == nullptr) {
+                                   std::vector<float>* fde, VectorSchema* schema) const {
+  if (!multi_) {
     return absl::FailedPreconditionError("the collection is of vectors (kind SINGLE): no FDEs");
   }
-  const absl::StatusOr<TokenSet> set = codec_->ReadTokens(tokens);
+  const std::shared_ptr<const Generation> generation = snapshots_.Peek().generation;
+  const PointCodec& codec = generation->codec();
+  const absl::StatusOr<TokenSet> set = codec.ReadTokens(tokens);
   if (!set.ok()) return set.status();
-  const FdeSpec& spec = codec_->fde()->spec();
+  *schema = codec.schema();
+  const FdeSpec& spec = codec.fde()->spec();
   const uint32_t repetitions = options.repetitions == 0 ? spec.repetitions : options.repetitions;
   fde->resize(spec.dims_of(std::min(repetitions, spec.repetitions)));
-  return codec_->fde()->Encode(set->values(), options, fde->data());
-}
-
-absl::Status Collection::LoadTokens(const TokenQuery& query, Prepared* prepared) const {
-  absl::StatusOr<PreparedTokens> tokens = codec_->Prepare(query);
-  if (!tokens.ok()) return tokens.status();
-  prepared->tokens = *std::move(tokens);
-  prepared->query.vector = prepared->tokens.fde;
-  return absl::OkStatus();
+  return codec.fde()->Encode(set->values(), options, fde->data());
 }
 
 absl::Status Collection::LoadPoint(const Generation& generation, const PointId& id,
@@ -62,26 +57,26 @@ absl::Status Collection::LoadPoint(const Generation& generation, const PointId& 
   if (slot == kNoSlot) return absl::NotFoundError(absl::StrCat("no point with id ", FormatId(id)));
   query.skip_slot = slot;
   const uint64_t row = generation.index->RowAt(slot);
-  if (codec_->multi() != nullptr) {
-    return stored_.Read({&row, 1}, nullptr, [&](size_t, const PointView& point) {
-      absl::StatusOr<PreparedTokens> tokens = codec_->PrepareStored(point.vector);
+  const PointCodec& codec = generation.codec();
+  if (multi_) {
+    return generation.points.Read({&row, 1}, nullptr, [&](size_t, const PointView& point) {
+      absl::StatusOr<PreparedTokens> tokens = codec.PrepareStored(point.vector);
       if (!tokens.ok()) return tokens.status();
       prepared->tokens = *std::move(tokens);
       query.vector = prepared->tokens.fde;
       return absl::OkStatus();
     });
   }
-  prepared->vector.resize(schema_.dim);
+  const VectorSchema& schema = codec.schema();
+  prepared->vector.resize(schema.dim);
   const std::byte* bytes = generation.index->VectorAt(slot);
   std::vector<std::byte> fetched;
   if (bytes == nullptr) {
-    fetched.resize(codec_->vector_bytes());
-    if (absl::Status status = stored_.Fetch({&row, 1}, fetched.data()); !status.ok()) {
-      return status;
-    }
+    fetched.resize(codec.vector_bytes());
+    if (absl::Status s = generation.points.Fetch({&row, 1}, fetched.data()); !s.ok()) return s;
     bytes = fetched.data();
   }
-  DecodeVector(schema_.dtype, bytes, schema_.dim, prepared->vector.data());
+  DecodeVector(schema.dtype, bytes, schema.dim, prepared->vector.data());
   query.vector = prepared->vector;
   return absl::OkStatus();
 }
@@ -92,14 +87,20 @@ absl::Status Collection::LoadQuery(const Generation& generation, const SearchReq
     return LoadPoint(generation, *id, prepared);
   }
   const auto* tokens = std::get_if<TokenQuery>(&request.query);
-  if ((tokens != nullptr) != (codec_->multi() != nullptr)) {
+  if ((tokens != nullptr) != multi_) {
     return absl::InvalidArgumentError(
         tokens != nullptr ? "a query of tokens, for a collection of vectors (kind SINGLE)"
                           : "a query vector, for a collection of tokens (kind MULTI)");
   }
-  if (tokens != nullptr) return LoadTokens(*tokens, prepared);
-  prepared->query.vector = std::get<std::span<const float>>(request.query);
-  return CheckQuery(prepared->query.vector);
+  if (tokens == nullptr) {
+    prepared->query.vector = std::get<std::span<const float>>(request.query);
+    return CheckQuery(generation.schema(), prepared->query.vector);
+  }
+  absl::StatusOr<PreparedTokens> encoded = generation.codec().Prepare(*tokens);
+  if (!encoded.ok()) return encoded.status();
+  prepared->tokens = *std::move(encoded);
+  prepared->query.vector = prepared->tokens.fde;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
@@ -109,11 +110,12 @@ absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
         absl::StrCat("limit is ", request.limit, ", allowed are 1..", kMaxLimit));
   }
   const IvfIndex& index = *generation.index;
-  const MultiSpec* const multi = codec_->multi();
+  const VectorSchema& schema = generation.schema();
+  const MultiSpec* const multi = generation.codec().multi();
   if (const auto* exact = std::get_if<ExactSearch>(&request.how)) {
     if (multi != nullptr) return ResolveExactTokens(multi->tokens.token, exact->dim);
-    const uint32_t dim = exact->dim == 0 ? schema_.dim : exact->dim;
-    if (NestingIndex(schema_, dim) < 0) {
+    const uint32_t dim = exact->dim == 0 ? schema.dim : exact->dim;
+    if (NestingIndex(schema, dim) < 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("exact dim ", dim, " is not in the collection's nesting"));
     }
@@ -124,12 +126,12 @@ absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
   if (given != nullptr) {
     plan = *given;
   } else if (multi != nullptr) {
-    plan = DefaultTokenPlan(schema_, multi->tokens.token, index.Shape(), request.limit);
+    plan = DefaultTokenPlan(schema, multi->tokens.token, index.Shape(), request.limit);
   } else {
-    plan = DefaultPlan(schema_, index.Shape(), request.limit);
+    plan = DefaultPlan(schema, index.Shape(), request.limit);
   }
   const absl::Status valid =
-      ValidatePlan(plan, schema_, request.limit, multi == nullptr ? nullptr : &multi->tokens.token);
+      ValidatePlan(plan, schema, request.limit, multi == nullptr ? nullptr : &multi->tokens.token);
   if (!valid.ok()) return valid;
   plan.coarse.probes = std::min(plan.coarse.probes, index.model().lists);
   return plan;
@@ -138,7 +140,7 @@ absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
 SearchQuery Collection::QueryOf(const SearchView& view, const SearchRequest& request) const {
   return {.limit = request.limit,
           .snapshot = view.seq_,
-          .source = &stored_,
+          .source = &view.generation_->points,
           .deadline = request.patience.deadline,
           .cancelled = request.patience.cancelled};
 }
@@ -206,8 +208,8 @@ absl::Status Collection::Run(const Generation& generation, const Prepared& prepa
                              std::vector<std::vector<TokenMatch>>* matches) const {
   const IvfIndex& index = *generation.index;
   const auto* exact = std::get_if<ExactSearch>(&how);
-  if (const MultiSpec* const multi = codec_->multi(); multi != nullptr) {
-    TokenSearch search(index, *generation.tokens, multi->tokens, stored_, prepared.tokens,
+  if (const MultiSpec* const multi = generation.codec().multi(); multi != nullptr) {
+    TokenSearch search(index, *generation.tokens, multi->tokens, generation.points, prepared.tokens,
                        prepared.query);
     return exact != nullptr ? search.Exact(result, matches)
                             : search.Search(std::get<Plan>(how), scratch, result, matches);
@@ -229,7 +231,7 @@ absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest&
       if (!next.has_value()) return false;
       *query = like;
       query->vector = *next;
-      const absl::Status status = collection->CheckQuery(*next);
+      const absl::Status status = CheckQuery(view->generation_->schema(), *next);
       if (!status.ok()) return status;
       return true;
     }
@@ -252,7 +254,7 @@ absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest&
   searches.like = QueryOf(view, request);
   searches.reply.how = *how;
 
-  if (codec_->multi() == nullptr && std::holds_alternative<Plan>(*how)) {
+  if (!multi_ && std::holds_alternative<Plan>(*how)) {
     return generation.index->SearchMany(std::get<Plan>(*how), &searches, scratch);
   }
   // One after the other.
@@ -261,7 +263,7 @@ absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest&
     Prepared prepared;
     prepared.query = searches.like;
     SearchRequest one;
-    if (codec_->multi() != nullptr) {
+    if (multi_) {
       one.query = TokenQuery{.tokens = *next};
     } else {
       one.query = *next;
@@ -302,8 +304,8 @@ SearchView::~SearchView() {
   if (collection_ != nullptr) collection_->Unpin(ticket_);
 }
 
-const VectorSchema& SearchView::schema() const { return collection_->schema(); }
-const MultiSpec* SearchView::multi() const { return collection_->multi(); }
+const VectorSchema& SearchView::schema() const { return generation_->schema(); }
+const MultiSpec* SearchView::multi() const { return generation_->codec().multi(); }
 const IndexSpec& SearchView::built() const { return generation_->index->spec(); }
 
 absl::Status SearchView::Search(const SearchRequest& request, SearchScratch* scratch,

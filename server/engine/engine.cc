@@ -93,8 +93,7 @@ absl::Status Engine::EncodeFde(absl::string_view name, std::span<const float> to
                                VectorSchema* schema) const {
   absl::StatusOr<std::shared_ptr<Collection>> collection = rep_->Find(name);
   if (!collection.ok()) return collection.status();
-  *schema = (*collection)->schema();
-  return (*collection)->EncodeFde(tokens, options, fde);
+  return (*collection)->EncodeFde(tokens, options, fde, schema);
 }
 
 absl::StatusOr<SearchView> Engine::Pin(absl::string_view name, uint64_t min_seq,

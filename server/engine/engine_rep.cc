@@ -197,8 +197,8 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const Collection
   const uint32_t uid = next_uid_;
   if (uid == kNoUid) return absl::ResourceExhaustedError("no collection uid is left");
   LoadedCollection empty;
-  empty.codec = std::make_shared<const PointCodec>(spec, fde);
-  empty.generation = NewGeneration(spec);
+  empty.generation = NewGeneration(
+      spec, StoredPoints(store_.get(), uid, std::make_shared<const PointCodec>(spec, fde)));
   Batch batch(store_.get());
   batch.Put(Family::kMeta, NextUidKey(), EncodeNextUid(uid + 1));
   batch.Put(Family::kMeta, CollectionKey(uid), EncodeCollection(record));

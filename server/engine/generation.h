@@ -11,20 +11,24 @@
 #include "index/ivf_index.h"
 #include "index/multi/token_rows.h"
 #include "server/engine/id_map.h"
+#include "server/engine/stored_points.h"
 #include "server/storage/records.h"
 
 namespace nestor {
 
 struct Generation {
-  // `multi`: the points are token matrices.
-  Generation(const GenerationRecord& record, std::unique_ptr<IvfIndex> index, IdKind id_kind,
-             bool multi)
+  Generation(const GenerationRecord& record, StoredPoints points, std::unique_ptr<IvfIndex> index,
+             IdKind id_kind)
       : number(record.generation),
         rows_at_build(record.rows_at_build),
         built_micros(record.built_micros),
+        points(std::move(points)),
         index(std::move(index)),
-        tokens(multi ? std::make_unique<TokenRows>() : nullptr),
+        tokens(codec().multi() != nullptr ? std::make_unique<TokenRows>() : nullptr),
         ids(id_kind) {}
+
+  const PointCodec& codec() const { return points.codec(); }
+  const VectorSchema& schema() const { return codec().schema(); }  // of what is indexed
 
   // By the writer: IvfIndex::Append, and what is kept beside the index. `block`: of MULTI.
   absl::StatusOr<uint32_t> Append(uint32_t list, const PointId& id, uint64_t row, uint64_t born,
@@ -33,6 +37,7 @@ struct Generation {
   const uint32_t number;  // 0 = never built: one untrained list, no postings in the store
   const uint64_t rows_at_build;
   const int64_t built_micros;  // since 1970-01-01 UTC; 0 = never built
+  const StoredPoints points;
   const std::unique_ptr<IvfIndex> index;
   const std::unique_ptr<TokenRows> tokens;  // of MULTI, else null
   IdMap ids;

@@ -15,7 +15,6 @@
 #include "index/multi/stored_fde.h"
 #include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
-#include "server/engine/stored_points.h"
 #include "server/storage/keys.h"
 
 namespace nestor {
@@ -80,6 +79,7 @@ class Loader {
   const std::function<bool()>& go_on_;
 
   LoadedCollection loaded_;
+  std::shared_ptr<const PointCodec> codec_;
   GenerationRecord record_;
   std::shared_ptr<const Model> model_;
   IvfIndex* index_ = nullptr;
@@ -118,7 +118,7 @@ absl::Status Loader::ReadCodec() {
       return absl::DataLossError("the FDE model is of another shape than its collection");
     }
   }
-  loaded_.codec = std::make_shared<const PointCodec>(spec_, std::move(fde));
+  codec_ = std::make_shared<const PointCodec>(spec_, std::move(fde));
   return absl::OkStatus();
 }
 
@@ -155,10 +155,10 @@ absl::Status Loader::ReadGeneration() {
   }
   record_.spec.exact_vectors = spec_.index.exact_vectors;
   loaded_.generation =
-      std::make_shared<Generation>(record_,
+      std::make_shared<Generation>(record_, StoredPoints(store_, uid_, codec_),
                                    IvfIndex::Create(spec_.schema, record_.spec, spec_.id_kind,
                                                     std::move(model_), std::move(codes)),
-                                   spec_.id_kind, spec_.multi.has_value());
+                                   spec_.id_kind);
   index_ = loaded_.generation->index.get();
   ids_ = &loaded_.generation->ids;
   return absl::OkStatus();
@@ -184,8 +184,7 @@ absl::Status Loader::LinkGraph() {
     loaded_.inserted_nodes = rows_.size();
     return index_->LinkGraph(threads_, [this](double) { return go_on_(); });
   }
-  const StoredPoints points(store_, uid_, loaded_.codec);
-  const absl::StatusOr<uint64_t> inserted = index_->AdoptGraph(&points);
+  const absl::StatusOr<uint64_t> inserted = index_->AdoptGraph(&loaded_.generation->points);
   if (!inserted.ok()) return inserted.status();
   loaded_.inserted_nodes = *inserted;
   return absl::OkStatus();
@@ -309,7 +308,7 @@ absl::Status Loader::LoadPoint(size_t i, absl::string_view value) {
     return absl::DataLossError("the id has another kind than the collection's ids");
   }
   PointCodec::Space space;
-  absl::StatusOr<EncodedPoint> encoded = loaded_.codec->Decode(point->vector, &space);
+  absl::StatusOr<EncodedPoint> encoded = codec_->Decode(point->vector, &space);
   if (!encoded.ok()) return encoded.status();
   if (point->seq > loaded_.state.seq) {
     return absl::DataLossError(
@@ -335,7 +334,7 @@ absl::Status Loader::Mend() {
             [](const Unlisted& a, const Unlisted& b) { return a.row < b.row; });
   PointCodec::Space space;
   for (const Unlisted& row : unlisted_) {
-    absl::StatusOr<EncodedPoint> point = loaded_.codec->Decode(row.stored, &space);
+    absl::StatusOr<EncodedPoint> point = codec_->Decode(row.stored, &space);
     if (!point.ok()) return point.status();
     const uint32_t list = index_->Assign(Bytes(point->indexed));
     const absl::Status appended = loaded_.generation
@@ -390,11 +389,11 @@ absl::StatusOr<LoadedCollection> Loader::Load() {
 
 }  // namespace
 
-std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec) {
+std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec, StoredPoints points) {
   return std::make_shared<Generation>(
-      GenerationRecord(),
+      GenerationRecord(), std::move(points),
       IvfIndex::Create(spec.schema, SpecBeforeBuild(spec), spec.id_kind, Model::Untrained()),
-      spec.id_kind, spec.multi.has_value());
+      spec.id_kind);
 }
 
 absl::StatusOr<LoadedCollection> LoadCollection(Store* store, uint32_t uid,

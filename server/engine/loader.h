@@ -14,7 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/engine/generation.h"
-#include "server/engine/point_codec.h"
+#include "server/engine/stored_points.h"
 #include "server/storage/collection_spec.h"
 #include "server/storage/records.h"
 #include "server/storage/store.h"
@@ -22,7 +22,6 @@
 namespace nestor {
 
 struct LoadedCollection {
-  std::shared_ptr<const PointCodec> codec;
   std::shared_ptr<Generation> generation;
   StateRecord state;
   uint64_t orphan_rows = 0;      // removed
@@ -32,7 +31,7 @@ struct LoadedCollection {
 };
 
 // An empty generation 0.
-std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec);
+std::shared_ptr<Generation> NewGeneration(const CollectionSpec& spec, StoredPoints points);
 
 // DataLoss names what is damaged. False from `go_on`, which every thread asks: Cancelled.
 absl::StatusOr<LoadedCollection> LoadCollection(Store* store, uint32_t uid,

@@ -1,6 +1,8 @@
-// What a collection makes of a point: what the store keeps of it and what the index takes. Of a
-// vector both are the same; of a token matrix the index takes the FDE, and the tokens' int8 codes
-// are kept beside it. Immutable; any thread.
+// What is made of a point: what the store keeps of it and what the index takes. Of a vector both
+// are the same; of a token matrix the index takes the FDE, and the tokens' int8 codes are kept
+// beside it. What the store keeps is the collection's for good, the FDE a generation's: each
+// generation has its codec, and those between which nothing is encoded anew share one. Immutable;
+// any thread.
 #ifndef NESTOR_SERVER_ENGINE_POINT_CODEC_H_
 #define NESTOR_SERVER_ENGINE_POINT_CODEC_H_
 
@@ -35,11 +37,12 @@ class PointCodec {
     std::string indexed;
   };
 
-  // `fde`: the stored one of a MULTI collection, else null.
+  // `fde`: of a MULTI collection's encodings, else null.
   PointCodec(const CollectionSpec& spec, std::shared_ptr<const FdeModel> fde);
 
+  const VectorSchema& schema() const { return schema_; }  // of what the index takes
   const MultiSpec* multi() const { return multi_.has_value() ? &*multi_ : nullptr; }
-  const FdeModel* fde() const { return fde_.get(); }
+  const std::shared_ptr<const FdeModel>& fde() const { return fde_; }
   size_t vector_bytes() const { return vector_bytes_; }  // of what the index takes
 
   // InvalidArgument: not a valid vector, or token matrix, of the collection.

@@ -1,5 +1,6 @@
-// The points of one collection in the store, read by row number. Any thread. Rows that the caller's
-// pinned snapshot shows are there; another one is DataLoss.
+// The points of one collection in the store, read by row number, as the index of a generation takes
+// them or as they are stored. Any thread. Rows that the caller's pinned snapshot shows are there;
+// another one is DataLoss.
 #ifndef NESTOR_SERVER_ENGINE_STORED_POINTS_H_
 #define NESTOR_SERVER_ENGINE_STORED_POINTS_H_
 
@@ -25,6 +26,7 @@ class StoredPoints : public VectorSource, public TokenSource {
       : store_(store), uid_(uid), codec_(std::move(codec)) {}
 
   const PointCodec& codec() const { return *codec_; }
+  const std::shared_ptr<const PointCodec>& shared_codec() const { return codec_; }
 
   // Of MULTI: the FDEs.
   absl::Status Fetch(std::span<const uint64_t> rows, std::byte* out) const override;
