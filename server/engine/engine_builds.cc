@@ -1,0 +1,103 @@
+// What an engine does to indexes, as operations of the builder: builds, asked for or not, and codes
+// that come and go.
+#include "absl/strings/str_cat.h"
+#include "server/engine/engine_rep.h"
+
+namespace nestor {
+
+absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
+                                                    const std::optional<IndexSpec>& spec) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  Collection& collection = **found;
+  if (spec.has_value()) {
+    absl::Status status = ValidateSpec(*spec, collection.schema());
+    if (!status.ok()) return status;
+  }
+  absl::Status admitted = AdmitBuild(collection, spec.value_or(collection.spec()->index));
+  if (!admitted.ok()) return admitted;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("build_index", name, collection.uid(), Operations::Origin::kCaller);
+  if (!number.ok()) return number.status();
+  if (spec.has_value()) {
+    CollectionUpdate update;
+    update.index = *spec;
+    if (absl::Status status = collection.Update(update); !status.ok()) {
+      operations_->Finish(*number, status);
+      return status;
+    }
+  }
+  Enqueue(*number, *std::move(found));
+  return Operations::Id(*number);
+}
+
+void Engine::Rep::Enqueue(uint64_t number, std::shared_ptr<Collection> collection) {
+  Collection* const target = collection.get();
+  builder_->Add(
+      {number, std::move(collection), "building the index",
+       [target](const Collection::Progress& progress) { return target->Build(progress); }});
+}
+
+absl::StatusOr<std::string> Engine::Rep::AddCode(absl::string_view name, const OpqSpec& code,
+                                                 const std::optional<GivenCode>& given) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  Collection* const collection = found->get();
+  if (absl::Status s = ValidateOpq(code, collection->schema()); !s.ok()) return s;
+  const std::string what = absl::StrCat("adding the code ", OpqName(code), " to ", name);
+  const uint64_t bytes = collection->points() * (code.bytes + sizeof(float));
+  if (absl::Status s = memory_->Admit(what, bytes); !s.ok()) return s;
+  if (absl::Status s = collection->AdmitCode(what, code); !s.ok()) return s;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("add_code", name, collection->uid(), Operations::Origin::kCaller);
+  if (!number.ok()) return number.status();
+  builder_->Add({*number, *std::move(found), absl::StrCat("adding the code ", OpqName(code)),
+                 [collection, code, given](const Collection::Progress& progress) {
+                   return collection->AddCode(code, given, progress);
+                 }});
+  return Operations::Id(*number);
+}
+
+absl::StatusOr<std::string> Engine::Rep::DropCode(absl::string_view name, const OpqSpec& code) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  Collection* const collection = found->get();
+  if (absl::Status s = ValidateOpq(code, collection->schema()); !s.ok()) return s;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("drop_code", name, collection->uid(), Operations::Origin::kCaller);
+  if (!number.ok()) return number.status();
+  builder_->Add(
+      {*number, *std::move(found), absl::StrCat("dropping the code ", OpqName(code)),
+       [collection, code](const Collection::Progress&) { return collection->DropCode(code); }});
+  return Operations::Id(*number);
+}
+
+// For a while there are two indexes.
+absl::Status Engine::Rep::AdmitBuild(const Collection& collection, const IndexSpec& spec) {
+  const std::string what = absl::StrCat("building the index of ", collection.spec()->name);
+  const IndexMemory memory = collection.Index().memory;
+  if (absl::Status status = memory_->Admit(what, memory.Total()); !status.ok()) return status;
+  if (absl::Status status = collection.AdmitBuild(what, spec); !status.ok()) return status;
+  return disk_->Admit(what, memory.Total() - memory.exact_vectors);
+}
+
+// On the keeper's thread, which Close stops while it holds change_mutex_. A collection that is
+// being deleted cancels its operations or refuses the build.
+absl::Status Engine::Rep::BuildUnasked(const std::shared_ptr<Collection>& collection,
+                                       absl::string_view why) {
+  absl::Status admitted = AdmitBuild(*collection, collection->spec()->index);
+  if (!admitted.ok()) return admitted;
+  const std::string name = collection->spec()->name;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("build_index", name, collection->uid(), Operations::Origin::kUpkeep);
+  if (!number.ok()) return number.status();
+  options_.log(Severity::kInfo, absl::StrCat("operation ", Operations::Id(*number),
+                                             " is for upkeep of ", name, ": ", why));
+  Enqueue(*number, collection);
+  return absl::OkStatus();
+}
+
+}  // namespace nestor
