@@ -59,6 +59,7 @@ class Build {
   absl::Status Add(const Writer::Change& added, Batch* batch);
   absl::Status Kill(const Writer::Change& dead, Batch* batch);
   absl::Status Commit();
+  absl::Status Swap(absl::FunctionRef<void(Batch*)> add);
   void RemoveTraces();
 
   const BuildTask& task_;
@@ -77,8 +78,9 @@ absl::Status Build::BuildIndex() {
   BuildOptions options;
   options.threads = task_.threads;
   const std::shared_ptr<const CodeTable> codes = old.codes();
+  const bool same_values = task_.codec->fde() == start_.generation->codec().fde();
   for (const CodeTable::Entry& entry : codes->ready) {
-    if (entry.code->origin() != CodeOrigin::kTrained) {
+    if (same_values && entry.code->origin() != CodeOrigin::kTrained) {
       options.given_codes.push_back(entry.code->given());
     }
   }
@@ -218,6 +220,10 @@ absl::Status Build::Kill(const Writer::Change& dead, Batch* batch) {
 }
 
 absl::Status Build::Commit() {
+  return task_.commit([this](absl::FunctionRef<void(Batch*)> add) { return Swap(add); });
+}
+
+absl::Status Build::Swap(absl::FunctionRef<void(Batch*)> add) {
   const std::string model = SerializeModel(next_->index->model());
   const GenerationRecord record{task_.generation, next_->index->spec(), next_->rows_at_build,
                                 next_->built_micros};
@@ -227,6 +233,7 @@ absl::Status Build::Commit() {
         batch->Put(Family::kModels, ModelKey(task_.uid, task_.generation), model);
         PutCodes(task_.uid, task_.generation, *next_->index->codes(), batch);
         batch->Put(Family::kMeta, GenerationKey(task_.uid), EncodeGeneration(record));
+        add(batch);
         for (Family family : {Family::kPostings, Family::kModels, Family::kGraphs}) {
           batch->DeleteRange(family, UidBegin(task_.uid),
                              GenerationBegin(task_.uid, task_.generation));

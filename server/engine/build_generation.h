@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "index/schema.h"
@@ -21,13 +22,18 @@ namespace nestor {
 struct BuildTask {
   Store* store = nullptr;
   uint32_t uid = 0;
-  std::shared_ptr<const PointCodec> codec;  // of the new generation
+  // Of the new generation; where it has another FDE than the present one, points are encoded anew.
+  std::shared_ptr<const PointCodec> codec;
   IdKind id_kind = IdKind::kNum;
   IndexSpec spec;           // not resolved
   uint32_t generation = 0;  // number of the new one, never tried before by this process
   Writer* writer = nullptr;
   Snapshots* snapshots = nullptr;
   int threads = 1;
+  // Makes the new generation current by `swap`, which writes one batch: what is put into it by
+  // `add` changes with the generation. For whoever has to hold something meanwhile.
+  using Swap = absl::FunctionRef<absl::Status(absl::FunctionRef<void(Batch*)> add)>;
+  std::function<absl::Status(Swap swap)> commit;
   // False stops the build: Cancelled.
   std::function<bool(absl::string_view phase, double fraction)> progress;
 };

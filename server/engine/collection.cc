@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "index/base/crash_point.h"
 #include "index/code_table.h"
-#include "server/engine/build_generation.h"
 #include "server/engine/validate.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
@@ -49,6 +48,9 @@ CollectionInfo Collection::Info() const {
   const Snapshots::Pinned state = snapshots_.Peek();
   CollectionInfo info;
   info.spec = *spec();
+  // The record changes a moment after the generation.
+  info.spec.schema = state.generation->schema();
+  if (multi_) info.spec.multi = *state.generation->codec().multi();
   info.uid = uid_;
   info.created_micros = created_micros_;
   info.points = state.points;
@@ -136,22 +138,6 @@ absl::Status Collection::Update(const CollectionUpdate& update) {
   MutexLock lock(&spec_mutex_);
   spec_ = std::make_shared<const CollectionSpec>(std::move(next));
   return absl::OkStatus();
-}
-
-absl::Status Collection::Build(Progress progress) {
-  BuildTask task;
-  task.store = context_->store;
-  task.uid = uid_;
-  task.codec = snapshots_.Peek().generation->points.shared_codec();
-  task.id_kind = id_kind_;
-  task.spec = spec()->index;
-  if (multi_) task.spec = ChooseForFdes(task.spec, task.codec->schema());
-  task.generation = last_generation_.fetch_add(1) + 1;
-  task.writer = &writer_;
-  task.snapshots = &snapshots_;
-  task.threads = context_->build_threads;
-  task.progress = std::move(progress);
-  return BuildGeneration(task);
 }
 
 void Collection::Close(const absl::Status& why) {

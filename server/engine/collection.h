@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/base/mutex.h"
+#include "server/engine/build_generation.h"
 #include "server/engine/disk_reserve.h"
 #include "server/engine/engine.h"
 #include "server/engine/generation.h"
@@ -70,7 +71,13 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // ResourceExhausted: `what`, the adding of this code or a build with this spec, would pass the
   // collection's memory limit. Of a build the new index counts, not the old one beside it.
   absl::Status AdmitCode(absl::string_view what, const OpqSpec& code) const;
-  absl::Status AdmitBuild(absl::string_view what, const IndexSpec& index) const;
+  // `next`: the collection's spec once it is built.
+  absl::Status AdmitBuild(absl::string_view what, const CollectionSpec& next) const;
+  uint64_t EstimateIndex(const CollectionSpec& next) const;  // in bytes, of its points of now
+  // The spec once the points are encoded anew. InvalidArgument: a collection of vectors, a spec
+  // that cannot be; FailedPrecondition: the declared index, or a code of the present one, does not
+  // fit.
+  absl::StatusOr<CollectionSpec> Reencoded(const Reencoding& reencoding) const;
 
   // Durable on return.
   absl::Status Update(const CollectionUpdate& update);
@@ -92,7 +99,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   // The builder's, one of these at a time. Phase and fraction of the work; false: stop, Cancelled.
   using Progress = std::function<bool(absl::string_view phase, double fraction)>;
-  absl::Status Build(Progress progress);
+  absl::Status Build(const std::optional<Reencoding>& reencoding, Progress progress);
   // Beside reads and writes: trains a code, or takes what was `given`, then codes all rows.
   // FailedPrecondition: the index was never built, has no lists, too few rows or codes enough;
   // AlreadyExists.
@@ -123,6 +130,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // ResourceExhausted: `what`, which adds so many bytes to the index and to `others`, which are
   // under way, would pass the memory limit.
   absl::Status AdmitMemory(absl::string_view what, uint64_t bytes, uint64_t others) const;
+  // Written::stale: to be done again, in the encodings of now.
+  absl::StatusOr<Writer::Written> TryUpsert(std::span<const PointInput> points);
   absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points,
                                       std::vector<PointCodec::Space>* spaces) const;
   // A query as the stages take it.
@@ -150,6 +159,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status ReadOutput(
       const Generation& generation, std::span<const uint32_t> slots, const PointOutput& output,
       absl::FunctionRef<void(size_t, std::string vector, Attributes attributes)> set) const;
+  absl::Status CommitReencoding(const Reencoding& reencoding, const PointCodec& codec,
+                                BuildTask::Swap swap);
   absl::Status TrainAndPublish(const OpqSpec& spec, const std::optional<GivenCode>& given,
                                const Progress& progress);
   // `begun`: the share of the whole that was done before.

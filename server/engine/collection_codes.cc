@@ -46,6 +46,8 @@ absl::Status Collection::AddCode(const OpqSpec& spec, const std::optional<GivenC
           return absl::FailedPreconditionError(absl::StrCat(
               "the code ", OpqName(spec), " needs an index that was built; this one never was"));
         }
+        // Points may have been encoded anew since it was asked for.
+        if (absl::Status s = ValidateOpq(spec, current.schema()); !s.ok()) return s;
         return current.index->BeginCode(spec);
       });
   if (!status.ok()) return status;

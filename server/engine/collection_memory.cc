@@ -58,15 +58,18 @@ absl::Status Collection::AdmitCode(absl::string_view what, const OpqSpec& code) 
                      pending_bytes_.load(std::memory_order_relaxed));
 }
 
-absl::Status Collection::AdmitBuild(absl::string_view what, const IndexSpec& index) const {
+uint64_t Collection::EstimateIndex(const CollectionSpec& next) const {
+  const IndexSpec chosen = multi_ ? ChooseForFdes(next.index, next.schema) : next.index;
+  return EstimateIndexBytes(next.schema, chosen, id_kind_, points());
+}
+
+absl::Status Collection::AdmitBuild(absl::string_view what, const CollectionSpec& next) const {
   const uint64_t limit = spec()->memory_limit_bytes;
   if (limit == 0) return absl::OkStatus();
   const Snapshots::Pinned state = snapshots_.Peek();
   const Generation& generation = *state.generation;
-  const VectorSchema& schema = generation.schema();
-  const IndexSpec chosen = multi_ ? ChooseForFdes(index, schema) : index;
-  uint64_t bytes = EstimateIndexBytes(schema, chosen, id_kind_, state.points) +
-                   generation.ids.string_bytes() + generation.ids.BytesAt(state.points);
+  uint64_t bytes =
+      EstimateIndex(next) + generation.ids.string_bytes() + generation.ids.BytesAt(state.points);
   if (generation.tokens != nullptr) bytes += generation.tokens->bytes();
   if (bytes <= limit) return absl::OkStatus();
   return Exceeds(what, bytes, " of memory now", UsedBytes(generation), limit);

@@ -48,9 +48,10 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
         points.size(), " points in one call, limit ",
         std::max<size_t>(1, kMaxFdeBytes / codec.vector_bytes()), " of FDEs of ", dim, " dims"));
   }
+  LogEntry entry;
+  entry.codec = generation->points.shared_codec();
   spaces->resize(points.size());
   absl::flat_hash_set<PointId> ids;
-  LogEntry entry;
   entry.ops.reserve(points.size());
   for (size_t i = 0; i < points.size(); ++i) {
     const PointInput& point = points[i];
@@ -83,6 +84,14 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
 
 absl::StatusOr<UpsertResult> Collection::Upsert(std::span<const PointInput> points) {
   if (absl::Status status = CheckBatchSize("points", points.size()); !status.ok()) return status;
+  while (true) {
+    const absl::StatusOr<Writer::Written> written = TryUpsert(points);
+    if (!written.ok()) return written.status();
+    if (!written->stale) return UpsertResult{written->seq, written->upserted};
+  }
+}
+
+absl::StatusOr<Writer::Written> Collection::TryUpsert(std::span<const PointInput> points) {
   std::vector<PointCodec::Space> spaces;
   absl::StatusOr<LogEntry> entry = MakeUpsert(points, &spaces);
   if (!entry.ok()) return entry.status();
@@ -99,10 +108,7 @@ absl::StatusOr<UpsertResult> Collection::Upsert(std::span<const PointInput> poin
     pending_bytes_.fetch_sub(growth, std::memory_order_relaxed);
   };
   if (absl::Status status = AdmitMemory("the batch", growth, others); !status.ok()) return status;
-  absl::StatusOr<Writer::Written> written =
-      writer_.Submit(*entry, spec->durability == Durability::kSync);
-  if (!written.ok()) return written.status();
-  return UpsertResult{written->seq, written->upserted};
+  return writer_.Submit(*entry, spec->durability == Durability::kSync);
 }
 
 absl::StatusOr<DeleteResult> Collection::Delete(std::span<const PointId> ids) {

@@ -114,6 +114,10 @@ absl::StatusOr<std::string> Engine::BuildIndex(absl::string_view name,
   return rep_->BuildIndex(name, spec);
 }
 
+absl::StatusOr<std::string> Engine::Reencode(absl::string_view name, const Reencoding& reencoding) {
+  return rep_->Reencode(name, reencoding);
+}
+
 absl::StatusOr<std::string> Engine::AddCode(absl::string_view name, const OpqSpec& code) {
   return rep_->AddCode(name, code, std::nullopt);
 }

@@ -177,6 +177,11 @@ class Engine {
   // Queues a build; returns the operation's id. `spec`, if given, becomes the collection's.
   absl::StatusOr<std::string> BuildIndex(absl::string_view collection,
                                          const std::optional<IndexSpec>& spec = std::nullopt);
+  // Queues a build that encodes the points anew; returns the operation's id. Searches and writes go
+  // on with the present encodings until the new index takes over, with everything that the
+  // collection's spec says of encodings, in one step. FailedPrecondition: what is declared of the
+  // index does not fit the new encodings.
+  absl::StatusOr<std::string> Reencode(absl::string_view collection, const Reencoding& reencoding);
   // Queues the adding of a code to the live index, or its dropping; returns the operation's id. The
   // operation fails with FailedPrecondition, AlreadyExists or NotFound where it cannot be.
   absl::StatusOr<std::string> AddCode(absl::string_view collection, const OpqSpec& code);

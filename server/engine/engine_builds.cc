@@ -11,12 +11,12 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
   absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
   if (!found.ok()) return found.status();
   Collection& collection = **found;
+  CollectionSpec next = *collection.spec();
   if (spec.has_value()) {
-    absl::Status status = ValidateSpec(*spec, collection.schema());
-    if (!status.ok()) return status;
+    if (absl::Status s = ValidateSpec(*spec, collection.schema()); !s.ok()) return s;
+    next.index = *spec;
   }
-  absl::Status admitted = AdmitBuild(collection, spec.value_or(collection.spec()->index));
-  if (!admitted.ok()) return admitted;
+  if (absl::Status status = AdmitBuild(collection, next); !status.ok()) return status;
   absl::StatusOr<uint64_t> number =
       operations_->Create("build_index", name, collection.uid(), Operations::Origin::kCaller);
   if (!number.ok()) return number.status();
@@ -32,11 +32,33 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
   return Operations::Id(*number);
 }
 
-void Engine::Rep::Enqueue(uint64_t number, std::shared_ptr<Collection> collection) {
+// What it changes of the collection's spec changes when the new index takes over: until then the
+// spec is that of the present encodings.
+absl::StatusOr<std::string> Engine::Rep::Reencode(absl::string_view name,
+                                                  const Reencoding& reencoding) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  const Collection& collection = **found;
+  const absl::StatusOr<CollectionSpec> next = collection.Reencoded(reencoding);
+  if (!next.ok()) return next.status();
+  if (absl::Status status = AdmitBuild(collection, *next); !status.ok()) return status;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("build_index", name, collection.uid(), Operations::Origin::kCaller);
+  if (!number.ok()) return number.status();
+  Enqueue(*number, *std::move(found), reencoding);
+  return Operations::Id(*number);
+}
+
+void Engine::Rep::Enqueue(uint64_t number, std::shared_ptr<Collection> collection,
+                          const std::optional<Reencoding>& reencoding) {
   Collection* const target = collection.get();
-  builder_->Add(
-      {number, std::move(collection), "building the index",
-       [target](const Collection::Progress& progress) { return target->Build(progress); }});
+  builder_->Add({number, std::move(collection),
+                 reencoding.has_value() ? "encoding the points anew and building the index"
+                                        : "building the index",
+                 [target, reencoding](const Collection::Progress& progress) {
+                   return target->Build(reencoding, progress);
+                 }});
 }
 
 absl::StatusOr<std::string> Engine::Rep::AddCode(absl::string_view name, const OpqSpec& code,
@@ -76,19 +98,23 @@ absl::StatusOr<std::string> Engine::Rep::DropCode(absl::string_view name, const 
 }
 
 // For a while there are two indexes.
-absl::Status Engine::Rep::AdmitBuild(const Collection& collection, const IndexSpec& spec) {
-  const std::string what = absl::StrCat("building the index of ", collection.spec()->name);
+absl::Status Engine::Rep::AdmitBuild(const Collection& collection, const CollectionSpec& next) {
+  const std::string what = absl::StrCat("building the index of ", next.name);
   const IndexMemory memory = collection.Index().memory;
-  if (absl::Status status = memory_->Admit(what, memory.Total()); !status.ok()) return status;
-  if (absl::Status status = collection.AdmitBuild(what, spec); !status.ok()) return status;
-  return disk_->Admit(what, memory.Total() - memory.exact_vectors);
+  uint64_t in_memory = memory.Total();
+  uint64_t on_disk = in_memory - memory.exact_vectors;
+  // Of encodings of other dims the present ones say nothing.
+  if (next.schema != collection.schema()) in_memory = on_disk = collection.EstimateIndex(next);
+  if (absl::Status status = memory_->Admit(what, in_memory); !status.ok()) return status;
+  if (absl::Status status = collection.AdmitBuild(what, next); !status.ok()) return status;
+  return disk_->Admit(what, on_disk);
 }
 
 // On the keeper's thread, which Close stops while it holds change_mutex_. A collection that is
 // being deleted cancels its operations or refuses the build.
 absl::Status Engine::Rep::BuildUnasked(const std::shared_ptr<Collection>& collection,
                                        absl::string_view why) {
-  absl::Status admitted = AdmitBuild(*collection, collection->spec()->index);
+  absl::Status admitted = AdmitBuild(*collection, *collection->spec());
   if (!admitted.ok()) return admitted;
   const std::string name = collection->spec()->name;
   absl::StatusOr<uint64_t> number =

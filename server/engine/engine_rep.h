@@ -41,6 +41,7 @@ class Engine::Rep {
   absl::Status Delete(absl::string_view name);
   absl::StatusOr<std::string> BuildIndex(absl::string_view name,
                                          const std::optional<IndexSpec>& spec);
+  absl::StatusOr<std::string> Reencode(absl::string_view name, const Reencoding& reencoding);
   absl::StatusOr<std::string> AddCode(absl::string_view name, const OpqSpec& code,
                                       const std::optional<GivenCode>& given);
   absl::StatusOr<std::string> DropCode(absl::string_view name, const OpqSpec& code);
@@ -69,8 +70,10 @@ class Engine::Rep {
   };
 
   // A build.
-  void Enqueue(uint64_t number, std::shared_ptr<Collection> collection);
-  absl::Status AdmitBuild(const Collection& collection, const IndexSpec& spec);
+  void Enqueue(uint64_t number, std::shared_ptr<Collection> collection,
+               const std::optional<Reencoding>& reencoding = std::nullopt);
+  // `next`: the collection's spec once it is built.
+  absl::Status AdmitBuild(const Collection& collection, const CollectionSpec& next);
   absl::Status BuildUnasked(const std::shared_ptr<Collection>& collection, absl::string_view why);
   absl::Status ReadCollections();
   absl::Status ReadOne(uint32_t uid, absl::string_view record);

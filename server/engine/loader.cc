@@ -309,7 +309,8 @@ absl::Status Loader::LoadPoint(size_t i, absl::string_view value) {
   }
   PointCodec::Space space;
   absl::StatusOr<EncodedPoint> encoded = codec_->Decode(point->vector, &space);
-  if (!encoded.ok()) return encoded.status();
+  // It could be encoded when it was written.
+  if (!encoded.ok()) return absl::DataLossError(encoded.status().message());
   if (point->seq > loaded_.state.seq) {
     return absl::DataLossError(
         absl::StrCat("sequence ", point->seq, " lies above the last, ", loaded_.state.seq));

@@ -16,6 +16,8 @@
 
 namespace nestor {
 
+class PointCodec;
+
 struct LogOp {
   enum class Kind : uint8_t { kUpsert, kDelete };
   Kind kind = Kind::kUpsert;
@@ -35,7 +37,10 @@ struct LogOp {
 
 struct LogEntry {
   std::vector<LogOp> ops;  // ids are unique
-  uint64_t bytes = 0;      // about, of the whole entry
+  // What made the ops' `indexed`; null where none is an upsert. No part of the entry's meaning: its
+  // ops can be made again for another.
+  std::shared_ptr<const PointCodec> codec;
+  uint64_t bytes = 0;  // about, of the whole entry
 };
 
 }  // namespace nestor

@@ -56,7 +56,7 @@ absl::StatusOr<EncodedPoint> PointCodec::Decode(absl::string_view stored, Space*
     const absl::StatusOr<TokenSet> tokens = TokenSet::FromStored(multi_->tokens, stored);
     if (!tokens.ok()) return tokens.status();
     absl::StatusOr<EncodedPoint> point = EncodeTokens(*tokens, space);
-    if (!point.ok()) return absl::DataLossError(point.status().message());
+    if (!point.ok()) return absl::FailedPreconditionError(point.status().message());
     point->stored = stored;
     return point;
   }

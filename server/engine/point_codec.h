@@ -47,7 +47,8 @@ class PointCodec {
 
   // InvalidArgument: not a valid vector, or token matrix, of the collection.
   absl::StatusOr<EncodedPoint> Encode(const VectorInput& input, Space* space) const;
-  // Of what the store has. DataLoss.
+  // Of what the store has. DataLoss; FailedPrecondition: tokens whose FDE overflows, as that of
+  // other encodings than they were written with may.
   absl::StatusOr<EncodedPoint> Decode(absl::string_view stored, Space* space) const;
 
   // Of MULTI: floats as they are sent, not rounded. InvalidArgument.

@@ -211,6 +211,15 @@ struct IndexInfo {
   std::string build_operation;      // pending or running build, or empty
 };
 
+// A build that encodes the points of a MULTI collection anew.
+struct Reencoding {
+  FdeSpec fde;
+  VectorSchema schema;  // of such FDEs
+  // Becomes the collection's when the new index takes over. Absent: the present one is kept, which
+  // must fit the schema.
+  std::optional<IndexSpec> index;
+};
+
 // --- Operations ---
 // Numbers are on disk and never change.
 enum class OperationState : uint8_t {

@@ -98,8 +98,12 @@ void Writer::Commit(std::span<Waiter* const> group) {
       counters_->groups.fetch_add(1, std::memory_order_relaxed);
     }
   }
-  if (status.ok()) counters_->entries.fetch_add(group.size(), std::memory_order_relaxed);
-  for (Waiter* waiter : group) waiter->status = status;
+  uint64_t written = 0;
+  for (Waiter* waiter : group) {
+    waiter->status = status;
+    if (status.ok() && !waiter->written.stale) ++written;
+  }
+  counters_->entries.fetch_add(written, std::memory_order_relaxed);
 }
 
 Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
@@ -109,6 +113,9 @@ Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
   // Ids are unique within an entry, so a group of one needs no overlay.
   Overlay* const shared = group.size() > 1 ? &overlay : nullptr;
   for (Waiter* waiter : group) {
+    const PointCodec* const codec = waiter->entry->codec.get();
+    waiter->written.stale = codec != nullptr && codec != &generation_->codec();
+    if (waiter->written.stale) continue;
     const size_t before = staged.effects.size();
     for (const LogOp& op : waiter->entry->ops) {
       StageOp(op, seq_ + 1, &staged, shared, &waiter->written);

@@ -48,6 +48,8 @@ class Writer {
     uint64_t seq = 0;
     uint64_t upserted = 0;
     uint64_t deleted = 0;
+    // Nothing was written: the generation of now takes other encodings than the entry has.
+    bool stale = false;
   };
   // What happened to the old generation beside a build. All rows that the builder hears of keep
   // their slots there, and stay in the store, until it ends; those that come and go before it asks

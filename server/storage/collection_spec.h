@@ -1,5 +1,5 @@
-// What a collection is, as its creator declared it. Plain values; enum numbers are on disk and
-// never change.
+// What a collection is, as its creator declared it, or a build that encoded its points anew. Plain
+// values; enum numbers are on disk and never change.
 #ifndef NESTOR_SERVER_STORAGE_COLLECTION_SPEC_H_
 #define NESTOR_SERVER_STORAGE_COLLECTION_SPEC_H_
 

@@ -48,7 +48,7 @@ enum class MetaKind : uint8_t {
   kCollection = 4,
   kState = 5,
   kGeneration = 6,
-  kFde = 7,  // of token matrices; from format 6 on
+  kFde = 7,  // of token matrices, as the current generation has them; from format 6 on
 };
 
 std::string FormatKey();

@@ -50,6 +50,19 @@ IndexSpec LoadShape(LoadCollection collection, uint64_t numbered) {
   return spec;
 }
 
+Reencoding LoadEncoding(uint64_t number) {
+  FdeSpec fde = SpecOf(LoadCollection::kTemp).multi->fde;
+  std::vector<uint32_t> prefixes = {1, 2, 4};
+  if (number == 1) {
+    fde = {.dim = 8, .repetitions = 2, .k_sim = 2, .d_proj = 4, .seed = 5};
+    prefixes = {1, 2};
+  } else if (number == 2) {
+    fde = {.dim = 8, .repetitions = 8, .k_sim = 0, .d_proj = 4, .fill_empty = true};
+    prefixes = {2, 4, 8};
+  }
+  return {.fde = fde, .schema = *FdeSchema(fde, prefixes), .index = {}};
+}
+
 Upkeep LoadUpkeep() {
   using std::chrono::milliseconds;
   return {.pause = milliseconds(1),
@@ -173,6 +186,21 @@ absl::Status MixedLoad::Build(LoadCollection collection, uint64_t shape) {
   return absl::OkStatus();
 }
 
+absl::Status MixedLoad::Reencode(uint64_t number) {
+  LoadNote note{.thread = kOwner,
+                .collection = LoadCollection::kTemp,
+                .kind = LoadNote::Kind::kReencode,
+                .version = number};
+  note_(note);
+  const absl::StatusOr<std::string> id = engine_->Reencode("temp", LoadEncoding(number));
+  if (!id.ok()) return id.status();
+  const Operation built = Await(*engine_, *id);
+  if (!built.error.ok()) return built.error;
+  note.acknowledged = 1;
+  note_(note);
+  return absl::OkStatus();
+}
+
 absl::Status MixedLoad::ChangeCode(uint64_t shape, const std::function<Begun()>& begin) {
   LoadNote note{.thread = kOwner, .kind = LoadNote::Kind::kDeclare, .version = shape};
   note_(note);
@@ -221,6 +249,8 @@ absl::Status MixedLoad::OwnTemp(uint64_t shape) {
   if (!engine_->GetCollection("temp").ok()) status = Create(kTemp);
   if (status.ok()) status = Upsert(kOwner, kTemp, 0, kTempPoints);
   if (status.ok()) status = Build(kTemp, shape);
+  // Not what it was made with.
+  if (status.ok()) status = Reencode(1 + shape % (kLoadEncodings - 1));
   if (status.ok()) status = Upsert(kOwner, kTemp, 0, kTempPoints / 2);
   if (status.ok()) status = Delete(kOwner, kTemp, kTempPoints / 4, kTempPoints / 4);
   if (status.ok()) status = Declare(kTemp, shape + 1);

@@ -1,8 +1,8 @@
 // The load that crash tests cut off: two writers upsert, overwrite and delete points of "docs"; a
 // third thread builds its index in three shapes in turn, adds a code to it and drops it, changes
-// its declared index, and creates, fills, builds, overwrites and deletes "temp", which is of token
-// matrices; a reader searches all the while. Every change is noted before it is tried and once it
-// is acknowledged.
+// its declared index, and creates, fills, builds, encodes anew, overwrites and deletes "temp",
+// which is of token matrices; a reader searches all the while. Every change is noted before it is
+// tried and once it is acknowledged.
 #ifndef NESTOR_TESTS_SERVER_MIXED_LOAD_H_
 #define NESTOR_TESTS_SERVER_MIXED_LOAD_H_
 
@@ -27,7 +27,7 @@ std::string LoadName(LoadCollection collection);
 // One change, tried or acknowledged. Written to a file as it is; of 64 bytes, so that none lies
 // across two pages, where a kill may part it.
 struct LoadNote {
-  enum class Kind : uint32_t { kUpsert, kDelete, kCreate, kDrop, kDeclare, kBuild };
+  enum class Kind : uint32_t { kUpsert, kDelete, kCreate, kDrop, kDeclare, kBuild, kReencode };
   // Each has at most one change under way.
   static constexpr uint32_t kThreads = 3;
 
@@ -37,7 +37,7 @@ struct LoadNote {
   uint32_t acknowledged = 0;
   uint64_t first = 0;       // kUpsert, kDelete: points [first, first + count)
   uint64_t count = 0;       // .. how many
-  uint64_t version = 0;     // kUpsert: what they become; kDeclare: the shape
+  uint64_t version = 0;     // kUpsert: what they become; kDeclare: the shape; kReencode: the number
   uint64_t seq = 0;         // of an acknowledged kUpsert or kDelete
   uint64_t generation = 0;  // of an acknowledged kBuild
   uint64_t unused = 0;
@@ -50,6 +50,10 @@ inline constexpr uint64_t kLoadShapes = 3;
 inline constexpr uint64_t kLoadCodeAdded = uint64_t{1} << 63;
 inline constexpr OpqSpec kLoadCode = {.dim = 32, .bytes = 8, .bits = 4};
 IndexSpec LoadShape(LoadCollection collection, uint64_t shape);
+
+// Of "temp": 0 is what it is made with. All have 32 dims, so that each shape fits each.
+inline constexpr uint64_t kLoadEncodings = 3;
+Reencoding LoadEncoding(uint64_t number);
 
 // In a tight loop: whenever the load is cut off, something of it is under way. It builds "temp",
 // and "docs" while it is filled, before the load asks for it.
@@ -73,6 +77,7 @@ class MixedLoad {
   absl::Status Delete(uint32_t thread, LoadCollection collection, uint64_t first, uint64_t count);
   absl::Status Declare(LoadCollection collection, uint64_t shape);
   absl::Status Build(LoadCollection collection, uint64_t shape);
+  absl::Status Reencode(uint64_t number);
   // To "docs", built in this shape; and out of it again.
   absl::Status AddAndDropCode(uint64_t shape);
   using Begun = absl::StatusOr<std::string>;  // an operation's id

@@ -58,6 +58,9 @@ void MixedState::Apply(const LoadNote& note) {
     case Kind::kBuild:
       known.generation = note.generation;
       break;
+    case Kind::kReencode:
+      known.encoding = note.version;
+      break;
   }
 }
 
@@ -95,6 +98,8 @@ bool MixedState::Happened(const Engine& engine, const LoadNote& note) {
       return !info.ok();
     case Kind::kDeclare:
       return info.ok() && info->spec.index == LoadShape(note.collection, note.version);
+    case Kind::kReencode:
+      return info.ok() && info->spec.multi->fde == LoadEncoding(note.version).fde;
     case Kind::kUpsert:
     case Kind::kDelete:
       return BatchHappened(engine, note);
@@ -124,6 +129,11 @@ void MixedState::CheckCollection(const Engine& engine, const std::string& name,
   const LoadCollection which =
       name == LoadName(LoadCollection::kDocs) ? LoadCollection::kDocs : LoadCollection::kTemp;
   EXPECT_EQ(info->spec.index, LoadShape(which, known.shape)) << "declared: shape " << known.shape;
+  if (which == LoadCollection::kTemp) {
+    const Reencoding encoding = LoadEncoding(known.encoding);
+    EXPECT_EQ(info->spec.multi->fde, encoding.fde) << "encoded: " << known.encoding;
+    EXPECT_EQ(info->spec.schema, encoding.schema);
+  }
   EXPECT_GE(info->generation, known.generation);  // upkeep builds too
   EXPECT_GE(info->seq, known.seq);
   Oracle oracle(info->spec);

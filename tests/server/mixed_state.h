@@ -35,6 +35,7 @@ class MixedState {
     bool exists = false;
     std::map<uint64_t, uint64_t> versions;  // point -> version
     uint64_t shape = 0;
+    uint64_t encoding = 0;
     uint64_t generation = 0;
     uint64_t seq = 0;  // the last that was acknowledged
   };

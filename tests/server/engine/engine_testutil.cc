@@ -212,8 +212,10 @@ void Oracle::CheckSearch(const Engine& engine) const {
   std::vector<Plan> plans;
   if (!index.no_lists) {
     Plan& lists = plans.emplace_back();
-    lists.coarse = {spec_.schema.nesting[0], kMaxProbes};
-    lists.scan = {spec_.schema.nesting[0], kMaxLimit};
+    // Of token matrices not always what they were made with.
+    const uint32_t dim = view->schema().nesting[0];
+    lists.coarse = {dim, kMaxProbes};
+    lists.scan = {dim, kMaxLimit};
   }
   for (const OpqSpec& code : index.codes) {
     Plan& codes = plans.emplace_back(plans[0]);
