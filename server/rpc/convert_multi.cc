@@ -166,6 +166,24 @@ void FromMultiSchema(const MultiSpec& spec, const VectorSchema& fde, v1::Muvera*
   out->mutable_fde_nesting()->Assign(fde.nesting.begin(), fde.nesting.end());
 }
 
+absl::StatusOr<Reencoding> ToReencoding(const v1::Muvera& muvera, const CollectionSpec& present) {
+  if (!present.multi.has_value()) {
+    return FieldError("muvera", absl::StrCat("is of MULTI collections; \"", present.name,
+                                             "\" is SINGLE and has no encodings"));
+  }
+  const TokenSchema& tokens = present.multi->tokens;
+  if (muvera.max_tokens() != 0 && muvera.max_tokens() != tokens.max_tokens) {
+    return FieldError("muvera.max_tokens",
+                      absl::StrCat("cannot change from ", tokens.max_tokens, " to ",
+                                   muvera.max_tokens(), ": it is no parameter of encodings"));
+  }
+  v1::Muvera wanted = muvera;
+  wanted.set_max_tokens(tokens.max_tokens);
+  absl::StatusOr<MultiSchema> multi = ToMultiSchema(wanted, tokens.token);
+  if (!multi.ok()) return multi.status();
+  return Reencoding{.fde = multi->spec.fde, .schema = std::move(multi->fde), .index = {}};
+}
+
 absl::Status CheckRepeats(const v1::Muvera& wanted, const MultiSpec& spec,
                           const VectorSchema& fde) {
   v1::Muvera present;
@@ -176,7 +194,11 @@ absl::Status CheckRepeats(const v1::Muvera& wanted, const MultiSpec& spec,
     const std::string is = FieldText(present, *field);
     const std::string asked = FieldText(wanted, *field);
     if (is == asked) continue;
-    return FieldError(field->name(), absl::StrCat("cannot change from ", is, " to ", asked));
+    const bool of_encodings = field->number() != v1::Muvera::kMaxTokensFieldNumber;
+    return FieldError(
+        field->name(),
+        absl::StrCat("cannot change from ", is, " to ", asked,
+                     of_encodings ? ", but by a build (BuildIndexRequest.muvera)" : ""));
   }
   return absl::OkStatus();
 }

@@ -34,6 +34,9 @@ struct MultiSchema {
 // Fields are those of a message with `muvera` in it.
 absl::StatusOr<MultiSchema> ToMultiSchema(const v1::Muvera& muvera, const VectorSchema& token);
 void FromMultiSchema(const MultiSpec& spec, const VectorSchema& fde, v1::Muvera* out);
+// A build that is to encode the points of a collection anew, MULTI or refused; without an index
+// spec.
+absl::StatusOr<Reencoding> ToReencoding(const v1::Muvera& muvera, const CollectionSpec& present);
 // Whether the fields that are set in `wanted` are those of `present`.
 absl::Status CheckRepeats(const v1::Muvera& wanted, const MultiSpec& spec, const VectorSchema& fde);
 

@@ -6,11 +6,45 @@
 #include "server/engine/engine.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_code.h"
+#include "server/rpc/convert_multi.h"
 #include "server/rpc/convert_operation.h"
 #include "server/rpc/convert_schema.h"
 #include "server/rpc/status.h"
 
 namespace nestor {
+namespace {
+
+// The operation's id.
+absl::StatusOr<std::string> BeginBuild(Engine& engine, const v1::BuildIndexRequest& request) {
+  const absl::StatusOr<CollectionInfo> info = engine.GetCollection(request.collection());
+  if (!info.ok()) return AtField("collection", info.status());
+  const CollectionSpec& present = info->spec;
+  std::optional<IndexSpec> spec;
+  if (request.has_spec()) {
+    if (present.multi.has_value()) {
+      const absl::Status can_be = CheckMultiIndex(request.spec());
+      if (!can_be.ok()) return AtField("spec", can_be);
+    }
+    IndexSpec defaults;
+    defaults.exact_vectors = present.index.exact_vectors;
+    const auto wanted = ToIndexSpec(request.spec(), defaults);
+    if (!wanted.ok()) return AtField("spec", wanted.status());
+    spec = *wanted;
+  }
+  absl::StatusOr<std::string> id;
+  if (request.has_muvera()) {
+    absl::StatusOr<Reencoding> reencoding = ToReencoding(request.muvera(), present);
+    if (!reencoding.ok()) return reencoding.status();
+    reencoding->index = spec;
+    id = engine.Reencode(request.collection(), *reencoding);
+  } else {
+    id = engine.BuildIndex(request.collection(), spec);
+  }
+  if (!id.ok()) return AtField(spec.has_value() ? "spec" : "collection", id.status());
+  return id;
+}
+
+}  // namespace
 
 grpc::ServerUnaryReactor* IndexService::BuildIndex(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* in,
@@ -19,24 +53,8 @@ grpc::ServerUnaryReactor* IndexService::BuildIndex(grpc::CallbackServerContext* 
       backend_, &backend_->writes, Method::kBuildIndex, context, in, out,
       [](Engine& engine, const v1::BuildIndexRequest& request,
          v1::Operation* reply) -> absl::Status {
-        std::optional<IndexSpec> spec;
-        if (request.has_spec()) {
-          const auto info = engine.GetCollection(request.collection());
-          if (!info.ok()) return AtField("collection", info.status());
-          if (info->spec.multi.has_value()) {
-            const absl::Status can_be = CheckMultiIndex(request.spec());
-            if (!can_be.ok()) return AtField("spec", can_be);
-          }
-          IndexSpec defaults;
-          defaults.exact_vectors = info->spec.index.exact_vectors;
-          const auto wanted = ToIndexSpec(request.spec(), defaults);
-          if (!wanted.ok()) return AtField("spec", wanted.status());
-          spec = *wanted;
-        }
-        const absl::StatusOr<std::string> id = engine.BuildIndex(request.collection(), spec);
-        if (!id.ok()) {
-          return AtField(spec.has_value() ? "spec" : "collection", id.status());
-        }
+        const absl::StatusOr<std::string> id = BeginBuild(engine, request);
+        if (!id.ok()) return id.status();
         const absl::StatusOr<Operation> operation = engine.GetOperation(*id);
         if (!operation.ok()) return operation.status();
         FromOperation(*operation, reply);

@@ -361,6 +361,11 @@ void AddSchemaRequests(Samples* all) {
   update_tokens.mutable_spec()->mutable_muvera()->set_max_tokens(5);
   (*all)["schema_request/update_tokens"] = Choose(0x40 | 1) + Serialize(update_tokens);
   (*all)["schema_request/build"] = Choose(2) + Serialize(build);
+  v1::BuildIndexRequest build_tokens;
+  build_tokens.set_collection("c");
+  *build_tokens.mutable_muvera() = tokens.spec().muvera();
+  build_tokens.mutable_muvera()->set_max_tokens(5);
+  (*all)["schema_request/build_tokens"] = Choose(0x40 | 2) + Serialize(build_tokens);
 }
 
 // Of the collection of numbers and f32, or of strings and int8.

@@ -14,6 +14,7 @@
 #include "nestor/v1/search.pb.h"
 #include "server/engine/validate.h"
 #include "server/rpc/convert_columns.h"
+#include "server/rpc/convert_multi.h"
 #include "server/rpc/convert_operation.h"
 #include "server/rpc/convert_point.h"
 #include "server/rpc/convert_query.h"
@@ -122,9 +123,26 @@ bool FuzzUpdate(std::span<const std::byte> bytes, const CollectionSpec& present)
   return true;
 }
 
-bool FuzzBuild(std::span<const std::byte> bytes) {
+bool FuzzReencoding(const v1::Muvera& muvera, const CollectionSpec& present) {
+  const auto wanted = ToReencoding(muvera, present);
+  if (Refused(wanted)) return false;
+  CollectionSpec next = present;
+  next.multi->fde = wanted->fde;
+  next.schema = wanted->schema;
+  next.index = {.exact_vectors = ExactVectors::kStore};
+  Require(ValidateCollectionSpec(next).ok(), "what is accepted of encodings is valid");
+  v1::Muvera reply;
+  FromMultiSchema(*next.multi, next.schema, &reply);
+  const auto again = ToReencoding(reply, present);
+  Require(again.ok() && again->fde == wanted->fde && again->schema == wanted->schema,
+          "encodings come back");
+  return true;
+}
+
+bool FuzzBuild(std::span<const std::byte> bytes, const CollectionSpec& present) {
   v1::BuildIndexRequest request;
   if (!Decode(bytes, &request)) return false;
+  if (request.has_muvera()) return FuzzReencoding(request.muvera(), present);
   const auto spec = ToIndexSpec(request.spec(), IndexSpec());
   if (Refused(spec)) return false;
   v1::Index reply;
@@ -379,7 +397,7 @@ bool FuzzSchemaRequest(FuzzInput input) {
     case 1:
       return FuzzUpdate(copy.bytes(), chosen.spec);
     default:
-      return FuzzBuild(copy.bytes());
+      return FuzzBuild(copy.bytes(), chosen.spec);
   }
 }
 

@@ -306,6 +306,103 @@ TEST_F(MultiApiTest, TheOtherKindIsRefused) {
               HasSubstr("holds 7 tokens, not in 1..max_tokens, 6"));
 }
 
+TEST_F(MultiApiTest, ABuildEncodesAnew) {
+  Fill();
+  const std::vector<float> query = MatrixOf(1000);
+  v1::SearchRequest exact = TokenSearch(query, 10);
+  exact.mutable_exact();
+  const v1::SearchResponse before = Search(exact);
+
+  v1::BuildIndexRequest build;
+  build.set_collection("m");
+  build.mutable_muvera()->set_repetitions(6);
+  build.mutable_muvera()->set_k_sim(1);
+  build.mutable_muvera()->set_d_proj(16);
+  build.mutable_muvera()->set_seed(5);
+  build.mutable_spec()->mutable_graph()->set_dim(64);
+  const v1::Operation ended = Build(build);
+  ASSERT_EQ(ended.state(), v1::Operation::STATE_SUCCEEDED) << ended.error().message();
+
+  v1::GetCollectionRequest get;
+  get.set_name("m");
+  v1::Collection now;
+  ASSERT_THAT(
+      CallStub(stubs().collections.get(), &v1::CollectionService::Stub::GetCollection, get, &now),
+      IsOk());
+  EXPECT_EQ(now.spec().muvera().repetitions(), 6u);
+  EXPECT_EQ(now.spec().muvera().seed(), 5u);
+  EXPECT_EQ(now.spec().muvera().max_tokens(), 6u);
+  EXPECT_THAT(now.spec().muvera().fde_nesting(), ElementsAre(32, 64, 96, 192));
+  EXPECT_EQ(now.spec().index().graph().dim(), 64u);
+  EXPECT_EQ(now.spec().index().exact_vectors(), v1::EXACT_VECTORS_STORE);
+
+  const v1::SearchResponse after = Search(exact);
+  ASSERT_EQ(after.hits_size(), before.hits_size());
+  for (int i = 0; i < after.hits_size(); ++i) {
+    EXPECT_EQ(after.hits(i).id().num(), before.hits(i).id().num());
+    EXPECT_EQ(after.hits(i).score(), before.hits(i).score());
+  }
+  // Plans, and encodings, are of the new dims.
+  v1::SearchRequest planned = TokenSearch(query, 10);
+  v1::Graph* graph = planned.mutable_plan()->mutable_graph();
+  graph->set_dim(64);
+  graph->set_ef(100);
+  planned.mutable_plan()->add_refine()->set_dim(192);
+  planned.mutable_plan()->mutable_refine(0)->set_keep(100);
+  planned.mutable_plan()->set_rescore(true);
+  ExpectExact(Search(planned), query, std::vector<float>(query.size() / kDim, 1));
+  planned.mutable_plan()->mutable_refine(0)->set_dim(256);
+  EXPECT_THAT(TrySearch(planned).error_message(), HasSubstr("256"));
+  const auto service = v1::MultiVectorService::NewStub(stubs().channel);
+  v1::EncodeFDERequest encode;
+  encode.set_collection("m");
+  *encode.mutable_tokens() = Message(query);
+  encode.set_side(v1::FDE_SIDE_QUERY);
+  v1::EncodeFDEResponse fde;
+  ASSERT_THAT(CallStub(service.get(), &v1::MultiVectorService::Stub::EncodeFDE, encode, &fde),
+              IsOk());
+  EXPECT_EQ(fde.fde().data().size(), 192 * sizeof(float));
+  EXPECT_THAT(fde.nesting(), ElementsAre(32, 64, 96, 192));
+}
+
+TEST_F(MultiApiTest, EncodingsThatCannotBe) {
+  v1::BuildIndexRequest build;
+  build.set_collection("m");
+  const auto expect = [&](grpc::StatusCode code, const char* text) {
+    v1::Operation operation;
+    const grpc::Status status =
+        CallStub(stubs().indexes.get(), &v1::IndexService::Stub::BuildIndex, build, &operation);
+    EXPECT_EQ(status.error_code(), code);
+    EXPECT_THAT(status.error_message(), HasSubstr(text));
+  };
+  build.mutable_muvera()->set_d_proj(17);
+  expect(grpc::StatusCode::INVALID_ARGUMENT, "muvera: d_proj must be 1..16");
+  build.mutable_muvera()->set_d_proj(4);
+  build.mutable_muvera()->set_max_tokens(7);
+  expect(grpc::StatusCode::INVALID_ARGUMENT, "muvera.max_tokens: cannot change from 6 to 7");
+  build.mutable_muvera()->clear_max_tokens();
+  build.mutable_spec()->set_coarse_dim(17);
+  expect(grpc::StatusCode::INVALID_ARGUMENT, "spec: coarse_dim 17");
+  build.set_collection("c");
+  expect(grpc::StatusCode::INVALID_ARGUMENT, "muvera: is of MULTI collections; \"c\" is SINGLE");
+  build.set_collection("gone");
+  expect(grpc::StatusCode::NOT_FOUND, "gone");
+
+  // What was declared for the present encodings is not dropped unasked.
+  build.set_collection("m");
+  build.clear_muvera();
+  build.mutable_spec()->set_coarse_dim(64);
+  EXPECT_EQ(Build(build).state(), v1::Operation::STATE_SUCCEEDED);
+  build.clear_spec();
+  build.mutable_muvera()->set_k_sim(3);
+  build.mutable_muvera()->set_repetitions(4);
+  build.mutable_muvera()->set_d_proj(3);
+  expect(grpc::StatusCode::FAILED_PRECONDITION,
+         "the collection's index spec does not fit the new encodings: coarse_dim 64");
+  build.mutable_spec();
+  EXPECT_EQ(Build(build).state(), v1::Operation::STATE_SUCCEEDED);
+}
+
 TEST_F(MultiApiTest, EncodingsAreThoseOfTheCollection) {
   const auto service = v1::MultiVectorService::NewStub(stubs().channel);
   v1::EncodeFDERequest request;

@@ -170,14 +170,21 @@ TEST(ConvertMultiTest, UpdatesMayOnlyRepeatWhatPointsAre) {
   EXPECT_THAT(ToCollectionUpdate(wanted, present), IsOk());
 
   wanted.mutable_muvera()->set_k_sim(5);
-  EXPECT_THAT(
-      ToCollectionUpdate(wanted, present),
-      StatusIs(absl::StatusCode::kInvalidArgument, "muvera.k_sim: cannot change from 4 to 5"));
+  EXPECT_THAT(ToCollectionUpdate(wanted, present),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "muvera.k_sim: cannot change from 4 to 5, but by a build "
+                       "(BuildIndexRequest.muvera)"));
   wanted.mutable_muvera()->set_k_sim(4);
   wanted.mutable_muvera()->set_prefixes(0, 6);
   EXPECT_THAT(ToCollectionUpdate(wanted, present),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "muvera.prefixes: cannot change from 5,10,20,40,80 to 6,10,20,40,80"));
+                       "muvera.prefixes: cannot change from 5,10,20,40,80 to 6,10,20,40,80, but by "
+                       "a build (BuildIndexRequest.muvera)"));
+  wanted.clear_muvera();
+  wanted.mutable_muvera()->set_max_tokens(5);
+  EXPECT_THAT(ToCollectionUpdate(wanted, present),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "muvera.max_tokens: cannot change from 4096 to 5"));
   wanted.clear_muvera();
   wanted.set_dim(10240);
   EXPECT_THAT(ToCollectionUpdate(wanted, present),
@@ -187,6 +194,40 @@ TEST(ConvertMultiTest, UpdatesMayOnlyRepeatWhatPointsAre) {
   EXPECT_THAT(
       ToCollectionUpdate(wanted, present),
       StatusIs(absl::StatusCode::kInvalidArgument, "kind: cannot change from MULTI to SINGLE"));
+}
+
+TEST(ConvertMultiTest, BuildsMayChangeEncodings) {
+  v1::CollectionSpec message = Message();
+  message.mutable_muvera()->set_fill_empty(true);
+  message.mutable_muvera()->set_max_tokens(300);
+  const CollectionSpec present = *ToCollectionSpec(message);
+
+  v1::Muvera wanted;
+  wanted.set_repetitions(40);
+  const absl::StatusOr<Reencoding> all = ToReencoding(wanted, present);
+  ASSERT_THAT(all, IsOk());
+  EXPECT_EQ(all->fde, (FdeSpec{.dim = 128, .repetitions = 40})) << "defaults, not what was";
+  EXPECT_THAT(all->schema.nesting, testing::ElementsAre(384, 640, 1280, 2560, 5120));
+  EXPECT_FALSE(all->index.has_value());
+  wanted.set_max_tokens(300);
+  EXPECT_THAT(ToReencoding(wanted, present), IsOk()) << "repeated";
+
+  wanted.set_max_tokens(301);
+  EXPECT_THAT(ToReencoding(wanted, present),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("muvera.max_tokens: cannot change from 300 to 301")));
+  wanted.clear_max_tokens();
+  wanted.set_k_sim(13);
+  EXPECT_THAT(ToReencoding(wanted, present),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("muvera: k_sim must be 0..12, not 13")));
+  v1::CollectionSpec single;
+  single.set_name("flat");
+  single.set_dim(4);
+  single.set_metric(v1::METRIC_DOT);
+  EXPECT_THAT(ToReencoding({}, *ToCollectionSpec(single)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("muvera: is of MULTI collections; \"flat\" is SINGLE")));
 }
 
 TEST(ConvertMultiTest, MatricesBorrowFromTheMessage) {
