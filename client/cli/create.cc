@@ -7,7 +7,6 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/index_flags.h"
 #include "client/cli/memory_limit_flag.h"
@@ -89,9 +88,7 @@ absl::Status Create(const CreateFlags& flags, Session& session) {
   session.out << "created collection " << made->spec().name() << ": " << made->spec().dim()
               << " dims, " << ToName(made->spec().metric()) << ", " << ToName(made->spec().dtype());
   if (made->spec().kind() == v1::VECTOR_KIND_MULTI) {
-    const v1::Muvera& muvera = made->spec().muvera();
-    session.out << " a token; FDEs of " << muvera.fde_dim() << " dims, nested "
-                << absl::StrJoin(muvera.fde_nesting(), ",") << " (" << ToText(muvera) << ")";
+    session.out << " a token; " << FdesText(made->spec().muvera());
   }
   session.out << "\n";
   return absl::OkStatus();
@@ -140,10 +137,8 @@ void RegisterCreate(CLI::App& app, Session& session) {
       ->type_name("K");
   command
       ->add_option("--muvera", flags->muvera,
-                   "Of kind multi: how token matrices are encoded to be found, e.g. "
-                   "repetitions=80,k_sim=4,projection=dense,d_proj=8,fill_empty=false,"
-                   "prefixes=5:10:80,max_tokens=4096 (default: those); also sketch_repetitions, "
-                   "sketch_dim, seed. Index flags are then about the encodings' dims")
+                   absl::StrCat("Of kind multi: how token matrices are encoded to be found, e.g. ",
+                                kMuveraHelp))
       ->type_name("NAME=VALUE,...");
   AddIndexFlags(command, &flags->index);
   AddConnectionFlags(command, &session);

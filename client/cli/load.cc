@@ -1,6 +1,7 @@
 // nestor load NAME FILE [--offsets F] [--ids F] [--attributes F.jsonl] [--no-build]
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -123,7 +124,7 @@ absl::Status Load(LoadFlags flags, Session& session) {
   if (!source.ok()) return source.status();
   if (absl::Status status = Send(flags, **source, client, session); !status.ok()) return status;
   if (flags.no_build) return absl::OkStatus();
-  return RunBuild(flags.name, flags.index, client, session);
+  return RunBuild(flags.name, flags.index, /*muvera=*/std::nullopt, client, session);
 }
 
 }  // namespace

@@ -108,4 +108,9 @@ std::string ToText(const v1::Muvera& muvera) {
   return text;
 }
 
+std::string FdesText(const v1::Muvera& muvera) {
+  return absl::StrCat("FDEs of ", muvera.fde_dim(), " dims, nested ",
+                      absl::StrJoin(muvera.fde_nesting(), ","), " (", ToText(muvera), ")");
+}
+
 }  // namespace nestor

@@ -15,6 +15,14 @@ namespace nestor {
 absl::StatusOr<v1::Muvera> MuveraFromText(absl::string_view text);
 // What a server says is used, in the same form.
 std::string ToText(const v1::Muvera& muvera);
+// .. with what comes of it: "FDEs of 10240 dims, nested 640,1280,.. (repetitions=80,..)".
+std::string FdesText(const v1::Muvera& muvera);
+
+// What --muvera takes, for a command's help.
+inline constexpr char kMuveraHelp[] =
+    "repetitions=80,k_sim=4,projection=dense,d_proj=8,fill_empty=false,prefixes=5:10:80,"
+    "max_tokens=4096 (default: those); also sketch_repetitions, sketch_dim, seed. Index flags are "
+    "then about the encodings' dims";
 
 }  // namespace nestor
 

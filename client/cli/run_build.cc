@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "client/cli/muvera.h"
 #include "client/cli/names.h"
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
@@ -42,8 +43,8 @@ absl::Status AwaitOperation(uint64_t id, const char* what, Client& client, Sessi
   return client.WaitOperation(id, options).status();
 }
 
-absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Client& client,
-                      Session& session) {
+absl::Status RunBuild(const std::string& collection, const IndexFlags& flags,
+                      const std::optional<v1::Muvera>& muvera, Client& client, Session& session) {
   v1::BuildIndexRequest request;
   request.set_collection(collection);
   if (AnyGiven(flags)) {
@@ -53,6 +54,7 @@ absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Cl
     if (!spec.ok()) return spec.status();
     *request.mutable_spec() = *std::move(spec);
   }
+  if (muvera.has_value()) *request.mutable_muvera() = *muvera;
   const absl::Time start = absl::Now();
   const absl::StatusOr<v1::Operation> begun = client.BuildIndex(request);
   if (!begun.ok()) return begun.status();
@@ -65,6 +67,11 @@ absl::Status RunBuild(const std::string& collection, const IndexFlags& flags, Cl
               << FormatCount(index->rows()) << " rows, " << SourcesText(*index) << ", shells "
               << absl::StrJoin(index->spec().shells(), ",") << " ("
               << ToName(index->spec().shell_codec()) << "), generation " << index->generation()
+              << "\n";
+  if (!muvera.has_value()) return absl::OkStatus();
+  const absl::StatusOr<v1::Collection> encoded = client.GetCollection(collection);
+  if (!encoded.ok()) return encoded.status();
+  session.out << "encoded " << collection << " anew: " << FdesText(encoded->spec().muvera())
               << "\n";
   return absl::OkStatus();
 }

@@ -437,6 +437,41 @@ TEST_F(CommandsTest, CreatesACollectionOfTokenMatrices) {
   EXPECT_EQ(server_.created().size(), 1u);
 }
 
+TEST_F(CommandsTest, EncodesTokenMatricesAnew) {
+  v1::Muvera& used = *server_.collections["c"].mutable_spec()->mutable_muvera();
+  used.set_repetitions(16);
+  used.set_fde_dim(128);
+  used.add_fde_nesting(64);
+  used.add_fde_nesting(128);
+  Result result = Run({"build", "c", "--muvera", "repetitions=16,k_sim=2,seed=9", "--lists", "5"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("built c in "));
+  EXPECT_THAT(result.out, HasSubstr("encoded c anew: FDEs of 128 dims, nested 64,128 "
+                                    "(repetitions=16,"));
+  ASSERT_EQ(server_.builds().size(), 1u);
+  v1::BuildIndexRequest build = server_.builds()[0];
+  EXPECT_EQ(build.muvera().repetitions(), 16u);
+  EXPECT_EQ(build.muvera().k_sim(), 2u);
+  EXPECT_EQ(build.muvera().seed(), 9u);
+  EXPECT_EQ(build.muvera().max_tokens(), 0u) << "stays what it is";
+  EXPECT_EQ(build.spec().lists(), 5u);
+
+  // All defaults; and none.
+  result = Run({"build", "c", "--muvera", ""});
+  EXPECT_EQ(result.code, 0) << result.err;
+  build = server_.builds()[1];
+  EXPECT_TRUE(build.has_muvera());
+  EXPECT_EQ(build.muvera().ByteSizeLong(), 0u);
+  EXPECT_FALSE(build.has_spec());
+  result = Run({"build", "c"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_FALSE(server_.builds()[2].has_muvera());
+  EXPECT_THAT(result.out, testing::Not(HasSubstr("anew")));
+
+  EXPECT_EQ(Run({"build", "c", "--muvera", "ksim=4"}).code, 2);
+  EXPECT_EQ(server_.builds().size(), 3u);
+}
+
 TEST_F(CommandsTest, LoadsTokenMatrices) {
   server_.collections["c"].mutable_spec()->set_kind(v1::VECTOR_KIND_MULTI);
   const std::string tokens =
