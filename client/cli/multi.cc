@@ -1,8 +1,12 @@
 // nestor bench multi --data DIR [--out DIR]
 #include <memory>
+#include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/bench/multi/study.h"
 #include "client/bench/write_files.h"
@@ -16,6 +20,7 @@ struct MultiFlags {
   StudyOptions study;
   std::string out;
   std::string part = "all";
+  std::string dims;  // BEGIN:END
 };
 
 std::string TokensText(const Study& study) {
@@ -51,6 +56,15 @@ absl::Status RunMulti(MultiFlags& flags, Session& session) {
                 << "\n"
                 << std::flush;
   };
+  if (!flags.dims.empty()) {
+    const std::pair<absl::string_view, absl::string_view> bounds =
+        absl::StrSplit(flags.dims, absl::MaxSplits(':', 1));
+    if (!absl::SimpleAtoi(bounds.first, &flags.study.begin) ||
+        !absl::SimpleAtoi(bounds.second, &flags.study.end) ||
+        flags.study.end <= flags.study.begin) {
+      return UsageError(absl::StrCat("--dims ", flags.dims, ": not BEGIN:END, as 0:32"));
+    }
+  }
   flags.study.candidates = flags.part != "search";
   flags.study.search = flags.part != "candidates";
   const absl::StatusOr<Study> study = RunStudy(flags.study, told);
@@ -105,6 +119,10 @@ void RegisterMulti(CLI::App& bench, Session& session) {
   command->add_option("--repetitions", study.fde.repetitions, "Likewise")
       ->capture_default_str()
       ->type_name("N");
+  command
+      ->add_option("--dims", flags->dims,
+                   "Only these dims of the tokens; their exact neighbours are computed")
+      ->type_name("BEGIN:END");
   command->add_option("--part", flags->part, "Only the table of candidates, or only the searches")
       ->capture_default_str()
       ->check(CLI::IsMember({"all", "candidates", "search"}))

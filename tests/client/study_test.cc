@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "client/bench/multi/coded_documents.h"
 #include "client/bench/multi/token_baselines.h"
 #include "client/bench/multi/token_engine.h"
@@ -94,6 +95,24 @@ TEST_F(StudyTest, MeasuresAndWritesAll) {
   EXPECT_FALSE(told.empty());
   EXPECT_THAT(FilesOf(*study), UnorderedElementsAre(Pair("runs.csv", HasSubstr("brute force")),
                                                     Pair("frontier.svg", HasSubstr("<svg"))));
+}
+
+TEST_F(StudyTest, PartsOfTheTokens) {
+  const auto all = CutTokens(data_, 0, data_.documents.dim);
+  ASSERT_TRUE(all.ok()) << all.status();
+  // Ties aside.
+  EXPECT_EQ(all->neighbours.size(), data_.neighbours.size());
+  EXPECT_EQ(all->neighbours[0], data_.neighbours[0]);
+  const auto part = CutTokens(data_, 32, 64);
+  ASSERT_TRUE(part.ok()) << part.status();
+  EXPECT_EQ(part->documents.dim, 32u);
+  EXPECT_EQ(part->documents[5][0], data_.documents[5][32]);
+  EXPECT_EQ(part->queries[3][33], data_.queries[3][64 + 33]);
+  for (const auto& [begin, end] : {std::pair{0, 65}, {32, 32}, {40, 32}}) {
+    const auto wrong = CutTokens(data_, static_cast<uint32_t>(begin), static_cast<uint32_t>(end));
+    EXPECT_EQ(wrong.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(wrong.status().message(), HasSubstr(absl::StrCat(begin, ":", end)));
+  }
 }
 
 TEST(Study, BadFolder) {

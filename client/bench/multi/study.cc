@@ -111,7 +111,11 @@ absl::StatusOr<Study> RunStudy(const StudyOptions& options,
                                const std::function<void(absl::string_view)>& told) {
   BoundFaissThreads(options.build_threads);
   told("tokens");
-  const absl::StatusOr<TokenData> data = ReadTokenData(options.data, options.queries);
+  absl::StatusOr<TokenData> data = ReadTokenData(options.data, options.queries);
+  if (data.ok() && options.end > 0) {
+    told("exact neighbours");
+    data = CutTokens(*data, options.begin, options.end);
+  }
   if (!data.ok()) return data.status();
   Study study{.documents = data->documents.size(),
               .tokens = data->documents.offsets.back(),

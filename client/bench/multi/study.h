@@ -18,11 +18,12 @@
 namespace nestor {
 
 struct StudyOptions {
-  std::string data;         // folder (token_data.h)
-  uint64_t queries = 1000;  // the first of them, or fewer
-  FdeSpec fde;              // its dim is that of the tokens, whatever it says
-  bool candidates = true;   // whether the table of candidates is made ..
-  bool search = true;       // .. and whether the engines are compared
+  std::string data;             // folder (token_data.h)
+  uint64_t queries = 1000;      // the first of them, or fewer
+  uint32_t begin = 0, end = 0;  // dims of the tokens that are studied (CutTokens); 0, 0: all
+  FdeSpec fde;                  // its dim is that of the tokens, whatever it says
+  bool candidates = true;       // whether the table of candidates is made ..
+  bool search = true;           // .. and whether the engines are compared
   int build_threads = 1;
   int code_iterations = 3;  // of the training of the index's code
   CompareOptions compare;   // its progress is told by the phase alone

@@ -1,5 +1,6 @@
 #include "client/bench/multi/token_data.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/files/token_offsets.h"
 #include "client/files/vector_file.h"
+#include "index/multi/maxsim.h"
 
 namespace nestor {
 namespace {
@@ -108,6 +110,43 @@ absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t querie
   if (absl::Status s = ReadScores(folder, &data); !s.ok()) return s;
   if (absl::Status s = ReadPositives(folder, &data); !s.ok()) return s;
   return data;
+}
+
+absl::StatusOr<TokenData> CutTokens(const TokenData& data, uint32_t begin, uint32_t end) {
+  const uint32_t dim = data.documents.dim;
+  if (begin >= end || end > dim || data.documents.size() < TokenData::kNeighbours) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "dims ", begin, ":", end, " of ", data.documents.size(), " documents: not in 0:", dim,
+        ", or fewer documents than ", TokenData::kNeighbours));
+  }
+  const auto cut = [=](const TokenMatrices& whole) {
+    TokenMatrices part{.dim = end - begin, .values = {}, .offsets = whole.offsets};
+    part.values.reserve(whole.offsets.back() * part.dim);
+    for (size_t t = 0; t < whole.offsets.back(); ++t) {
+      const auto token = std::span(whole.values).subspan(t * dim + begin, part.dim);
+      part.values.insert(part.values.end(), token.begin(), token.end());
+    }
+    return part;
+  };
+  TokenData part;
+  part.documents = cut(data.documents);
+  part.queries = cut(data.queries);
+  part.positives = data.positives;
+  std::vector<std::pair<double, uint32_t>> scored(part.documents.size());  // best first: negative
+  for (size_t q = 0; q < part.queries.size(); ++q) {
+    const auto query = MaxSimQuery::Make(part.queries[q], part.queries.dim, part.queries.dim, {});
+    if (!query.ok()) return query.status();
+    for (uint32_t i = 0; i < scored.size(); ++i) {
+      const std::span<const float> tokens = part.documents[i];
+      scored[i] = {-(*query)->Score(tokens.data(), tokens.size() / part.documents.dim), i};
+    }
+    std::partial_sort(scored.begin(), scored.begin() + TokenData::kNeighbours, scored.end());
+    for (size_t i = 0; i < TokenData::kNeighbours; ++i) {
+      part.neighbours.push_back(scored[i].second);
+      part.scores.push_back(static_cast<float>(-scored[i].first));
+    }
+  }
+  return part;
 }
 
 Grader GraderOf(const TokenData& data) {

@@ -44,6 +44,11 @@ struct TokenData {
 // or fewer.
 absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t queries);
 
+// Coordinates begin .. end - 1 of all tokens, as tokens of their own, with their own exact
+// neighbours: encoders that put unlike parts side by side make a set out of each. InvalidArgument:
+// no range of the tokens' dims, fewer than 10 documents.
+absl::StatusOr<TokenData> CutTokens(const TokenData& data, uint32_t begin, uint32_t end);
+
 Grader GraderOf(const TokenData& data);
 
 }  // namespace nestor
