@@ -95,7 +95,8 @@ class Client {
     absl::Duration timeout = absl::InfiniteDuration();
   };
   // Polls until the operation ends. The error is the operation's own where it did not succeed, and
-  // DEADLINE_EXCEEDED where the timeout passed (the operation goes on).
+  // DEADLINE_EXCEEDED where the timeout, or the deadline of ten looks in a row, passed (the
+  // operation goes on).
   absl::StatusOr<v1::Operation> WaitOperation(uint64_t id, const WaitOptions& options);
 
   // grpc.health.v1; the empty service is the server as a whole. NOT_FOUND: no such service.

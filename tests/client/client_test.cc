@@ -226,6 +226,21 @@ TEST(WaitOperationTest, GivesUpAfterTheTimeout) {
   EXPECT_EQ(client.WaitOperation(7, options).status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+// A starved server, not an operation that failed.
+TEST(WaitOperationTest, LooksAgainAfterALateAnswer) {
+  FakeServer server;
+  server.operations = {OperationIn(v1::Operation::STATE_RUNNING, 0.5),
+                       OperationIn(v1::Operation::STATE_SUCCEEDED, 1)};
+  const grpc::Status late(grpc::StatusCode::DEADLINE_EXCEEDED, "late");
+  Client client(Options(server));
+  Client::WaitOptions options;
+  options.poll_interval = absl::Milliseconds(1);
+  server.FailNext({late, late});
+  EXPECT_TRUE(client.WaitOperation(7, options).ok());
+  server.FailNext(std::vector<grpc::Status>(20, late));
+  EXPECT_EQ(client.WaitOperation(7, options).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
 TEST(HealthTest, AsksTheStandardService) {
   FakeServer server;
   Client client(Options(server));
