@@ -162,7 +162,7 @@ TokenHeuristicEngine::TokenHeuristicEngine(const CodedDocuments& documents,
 
 std::vector<std::string> TokenHeuristicEngine::Settings(uint32_t) const {
   std::vector<std::string> settings;
-  for (const uint32_t n : {2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}) {
+  for (const uint32_t n : {2, 4, 8, 16, 32, 64, 128, 256}) {
     settings.push_back(absl::StrCat("per_token=", n));
   }
   return settings;
