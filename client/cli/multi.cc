@@ -21,6 +21,7 @@ struct MultiFlags {
   std::string out;
   std::string part = "all";
   std::string dims;  // BEGIN:END
+  bool identity = false;
 };
 
 std::string TokensText(const Study& study) {
@@ -65,6 +66,7 @@ absl::Status RunMulti(MultiFlags& flags, Session& session) {
       return UsageError(absl::StrCat("--dims ", flags.dims, ": not BEGIN:END, as 0:32"));
     }
   }
+  if (flags.identity) flags.study.fde.projection = FdeProjection::kIdentity;
   flags.study.candidates = flags.part != "search";
   flags.study.search = flags.part != "candidates";
   const absl::StatusOr<Study> study = RunStudy(flags.study, told);
@@ -119,6 +121,8 @@ void RegisterMulti(CLI::App& bench, Session& session) {
   command->add_option("--repetitions", study.fde.repetitions, "Likewise")
       ->capture_default_str()
       ->type_name("N");
+  command->add_flag("--identity", flags->identity, "FDEs of tokens that are not projected");
+  command->add_flag("--fill", study.fde.fill_empty, "FDEs whose empty blocks are filled");
   command
       ->add_option("--dims", flags->dims,
                    "Only these dims of the tokens; their exact neighbours are computed")

@@ -123,6 +123,7 @@ absl::StatusOr<Study> RunStudy(const StudyOptions& options,
               .queries = static_cast<uint32_t>(data->queries.size()),
               .fde = options.fde};
   study.fde.dim = study.token_dim;
+  if (study.fde.projection == FdeProjection::kIdentity) study.fde.d_proj = study.token_dim;
   if (options.candidates) {
     absl::StatusOr<std::vector<CandidateRow>> rows =
         MeasureCandidates(*data, options.build_threads, told);
