@@ -23,7 +23,7 @@ constexpr Shape kShapes[] = {{1, 0}, {2, 0}, {3, 0}, {1, 8},  {2, 8}, {3, 8},
 // Also by codes.
 constexpr uint32_t kCodedKSims[] = {2};
 constexpr uint32_t kOpqDims[] = {1280};  // rotations beyond are dear to learn
-constexpr uint32_t kDimsAByte = 8;             // of OPQ: MUVERA's PQ-256-8
+constexpr uint32_t kDimsAByte = 8;       // of OPQ: MUVERA's PQ-256-8
 
 FdeSpec SpecOf(const TokenData& data, const Shape& shape, bool fill) {
   FdeSpec spec = {
