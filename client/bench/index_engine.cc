@@ -1,7 +1,10 @@
 #include "client/bench/index_engine.h"
 
+#include <chrono>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 
 namespace nestor {
 namespace {
@@ -14,6 +17,26 @@ std::string CodesOf(const IndexSpec& spec) {
   }
   return text;
 }
+
+// Seconds that each phase of a build took.
+class PhaseClock {
+ public:
+  void Enter(absl::string_view phase) {
+    if (!phases_.empty() && phases_.back().first == phase) return;
+    Stop();
+    phases_.emplace_back(phase, 0);
+    begin_ = std::chrono::steady_clock::now();
+  }
+  std::vector<std::pair<std::string, double>> Stop() {
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
+    if (!phases_.empty()) phases_.back().second = spent.count();
+    return phases_;
+  }
+
+ private:
+  std::vector<std::pair<std::string, double>> phases_;
+  std::chrono::steady_clock::time_point begin_;
+};
 
 }  // namespace
 
@@ -50,17 +73,21 @@ std::vector<StageMean> StageMeans(const std::vector<SearchWorker>& workers, uint
   return means;
 }
 
-void PhaseClock::Enter(absl::string_view phase) {
-  if (!phases_.empty() && phases_.back().first == phase) return;
-  Stop();
-  phases_.emplace_back(phase, 0);
-  begin_ = std::chrono::steady_clock::now();
-}
-
-std::vector<std::pair<std::string, double>> PhaseClock::Stop() {
-  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
-  if (!phases_.empty()) phases_.back().second = spent.count();
-  return phases_;
+absl::StatusOr<TimedIndex> BuildTimed(const VectorSchema& schema, const IndexSpec& spec,
+                                      const BuildSource& source, BuildOptions options,
+                                      const std::function<void(double fraction)>& progress) {
+  PhaseClock phases;
+  options.progress = [&](const char* phase, double fraction) {
+    phases.Enter(phase);
+    if (progress) progress(fraction);
+    return true;
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  absl::StatusOr<std::unique_ptr<IvfIndex>> index =
+      BuildIvfIndex(schema, spec, IdKind::kNum, source, options);
+  if (!index.ok()) return index.status();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  return TimedIndex{*std::move(index), seconds.count(), phases.Stop()};
 }
 
 EngineFacts FactsOf(const IvfIndex& index) {

@@ -3,14 +3,16 @@
 #ifndef NESTOR_CLIENT_BENCH_INDEX_ENGINE_H_
 #define NESTOR_CLIENT_BENCH_INDEX_ENGINE_H_
 
-#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "absl/status/statusor.h"
 #include "client/bench/engine.h"
+#include "index/build.h"
 #include "index/ivf_index.h"
 
 namespace nestor {
@@ -27,16 +29,16 @@ struct alignas(64) SearchWorker {
 // The stages of all workers, per query that was answered.
 std::vector<StageMean> StageMeans(const std::vector<SearchWorker>& workers, uint64_t answered);
 
-// Seconds that each phase of a build took.
-class PhaseClock {
- public:
-  void Enter(absl::string_view phase);
-  std::vector<std::pair<std::string, double>> Stop();
-
- private:
-  std::vector<std::pair<std::string, double>> phases_;
-  std::chrono::steady_clock::time_point begin_;
+struct TimedIndex {
+  std::unique_ptr<IvfIndex> index;
+  double seconds = 0;
+  std::vector<std::pair<std::string, double>> phases;  // seconds of each, in order
 };
+
+// With numeric ids. `options` has no progress of its own; `progress` may be null.
+absl::StatusOr<TimedIndex> BuildTimed(const VectorSchema& schema, const IndexSpec& spec,
+                                      const BuildSource& source, BuildOptions options,
+                                      const std::function<void(double fraction)>& progress);
 
 EngineFacts FactsOf(const IvfIndex& index);
 

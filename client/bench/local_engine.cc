@@ -1,7 +1,6 @@
 #include "client/bench/local_engine.h"
 
 #include <array>
-#include <chrono>
 #include <cstring>
 #include <utility>
 #include <variant>
@@ -83,24 +82,15 @@ absl::StatusOr<std::unique_ptr<LocalEngine>> LocalEngine::Build(const Dataset& s
   }
   if (absl::Status s = ValidateSpec(options.spec, schema); !s.ok()) return s;
   const FileSource source(set.base(), schema);
-  BuildOptions build{.threads = options.threads,
-                     .code_iterations = options.code_iterations,
-                     .code_rows = options.code_rows};
-  PhaseClock phases;
-  build.progress = [&](const char* phase, double fraction) {
-    phases.Enter(phase);
-    if (options.progress) options.progress(fraction);
-    return true;
-  };
-  const auto begin = std::chrono::steady_clock::now();
-  absl::StatusOr<std::unique_ptr<IvfIndex>> index =
-      BuildIvfIndex(schema, options.spec, IdKind::kNum, source, build);
-  if (!index.ok()) return index.status();
-  std::vector<std::pair<std::string, double>> spent = phases.Stop();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  std::unique_ptr<LocalEngine> engine(new LocalEngine(set, *std::move(index)));
-  engine->facts_.build_s = seconds.count();
-  engine->facts_.build_phases = std::move(spent);
+  absl::StatusOr<TimedIndex> built = BuildTimed(schema, options.spec, source,
+                                                {.threads = options.threads,
+                                                 .code_iterations = options.code_iterations,
+                                                 .code_rows = options.code_rows},
+                                                options.progress);
+  if (!built.ok()) return built.status();
+  std::unique_ptr<LocalEngine> engine(new LocalEngine(set, std::move(built->index)));
+  engine->facts_.build_s = built->seconds;
+  engine->facts_.build_phases = std::move(built->phases);
   return engine;
 }
 

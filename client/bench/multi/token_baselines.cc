@@ -1,7 +1,6 @@
 #include "client/bench/multi/token_baselines.h"
 
 #include <algorithm>
-#include <chrono>
 #include <span>
 #include <utility>
 
@@ -128,21 +127,14 @@ absl::StatusOr<std::unique_ptr<TokenHeuristicEngine>> TokenHeuristicEngine::Buil
     const CodedDocuments& documents, int threads, std::function<void(double fraction)> progress) {
   const uint32_t dim = documents.data().documents.dim;
   const VectorSchema schema{.dim = dim, .nesting = {dim}, .metric = Metric::kDot};
-  BuildOptions options{.threads = threads};
-  options.progress = [&](const char*, double fraction) {
-    if (progress) progress(fraction);
-    return true;
-  };
   IndexSpec spec{.exact_vectors = ExactVectors::kStore, .no_lists = true};
   spec.graph = {.dim = dim};
-  const auto begin = std::chrono::steady_clock::now();
-  absl::StatusOr<std::unique_ptr<IvfIndex>> index =
-      BuildIvfIndex(schema, spec, IdKind::kNum, TokenVectors(documents.data().documents), options);
-  if (!index.ok()) return index.status();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  absl::StatusOr<TimedIndex> built = BuildTimed(
+      schema, spec, TokenVectors(documents.data().documents), {.threads = threads}, progress);
+  if (!built.ok()) return built.status();
   std::unique_ptr<TokenHeuristicEngine> engine(
-      new TokenHeuristicEngine(documents, *std::move(index)));
-  engine->facts_.build_s = seconds.count();
+      new TokenHeuristicEngine(documents, std::move(built->index)));
+  engine->facts_.build_s = built->seconds;
   return engine;
 }
 

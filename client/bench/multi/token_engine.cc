@@ -57,27 +57,18 @@ absl::StatusOr<std::unique_ptr<TokenEngine>> TokenEngine::Build(const CodedDocum
                                                                 const TokenEngineOptions& options) {
   IndexSpec spec = options.spec;
   spec.exact_vectors = ExactVectors::kStore;  // what is scored exactly are the tokens
-  BuildOptions build{.threads = options.threads,
-                     .code_iterations = options.code_iterations,
-                     .code_rows = options.code_rows};
-  PhaseClock phases;
-  build.progress = [&](const char* phase, double fraction) {
-    phases.Enter(phase);
-    if (options.progress) options.progress(fraction);
-    return true;
-  };
-  const auto begin = std::chrono::steady_clock::now();
-  absl::StatusOr<std::unique_ptr<IvfIndex>> index =
-      BuildIvfIndex(encoder.schema(), spec, IdKind::kNum,
-                    EncodedSource(documents.data().documents, encoder), build);
-  if (!index.ok()) return index.status();
-  std::vector<std::pair<std::string, double>> spent = phases.Stop();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  absl::StatusOr<TimedIndex> built =
+      BuildTimed(encoder.schema(), spec, EncodedSource(documents.data().documents, encoder),
+                 {.threads = options.threads,
+                  .code_iterations = options.code_iterations,
+                  .code_rows = options.code_rows},
+                 options.progress);
+  if (!built.ok()) return built.status();
   std::unique_ptr<TokenEngine> engine(
-      new TokenEngine(documents, encoder, *std::move(index), options.settings));
+      new TokenEngine(documents, encoder, std::move(built->index), options.settings));
   engine->facts_.name = options.name;
-  engine->facts_.build_s = seconds.count();
-  engine->facts_.build_phases = std::move(spent);
+  engine->facts_.build_s = built->seconds;
+  engine->facts_.build_phases = std::move(built->phases);
   return engine;
 }
 
