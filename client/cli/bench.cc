@@ -65,15 +65,15 @@ absl::StatusOr<std::string> BaselinesProgram() {
   return program.string();
 }
 
-// --plan, with --local and --batch each in batches too, and with --exact brute force at every
-// nesting dim.
+// --plan, with --local and --batch each in batches too, also of one query (what it takes where no
+// other search fills the wait for memory), and with --exact brute force at every nesting dim.
 std::vector<std::string> PlansOf(const BenchFlags& flags, const Dataset& set) {
   std::vector<std::string> plans;
   for (const std::string& plan : flags.compare.plans) {
     plans.push_back(plan);
-    if (flags.local && flags.batch > 0) {
-      plans.push_back(absl::StrCat("batch=", flags.batch, " ", plan));
-    }
+    if (!flags.local || flags.batch == 0) continue;
+    if (flags.batch > 1) plans.push_back(absl::StrCat("batch=1 ", plan));
+    plans.push_back(absl::StrCat("batch=", flags.batch, " ", plan));
   }
   if (flags.exact) {
     for (uint32_t dim : set.nesting()) plans.push_back(absl::StrCat("exact=", dim));

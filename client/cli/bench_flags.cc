@@ -95,9 +95,10 @@ void AddMeasureFlags(CLI::App* command, BenchFlags* flags) {
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
   command
-      ->add_option("--batch", flags->batch,
-                   "With --collection: send BatchSearch calls of so many queries; 0 = Search. "
-                   "With --local: measure each --plan in such batches too")
+      ->add_option(
+          "--batch", flags->batch,
+          "With --collection: send BatchSearch calls of so many queries; 0 = Search. "
+          "With --local: measure each --plan in such batches and in those of one query, too")
       ->check(CLI::Range(0, 10000))
       ->type_name("N");
   command->add_flag("--json", flags->json, "Print one JSON object a line instead of tables");
