@@ -59,6 +59,18 @@ double NaiveScore(Metric metric, const float* q, const float* x, size_t dim) {
   return 0;
 }
 
+std::vector<uint64_t> NaiveBest(const Matrix& base, const float* q, uint32_t dim, uint32_t k) {
+  std::vector<std::pair<double, uint64_t>> scored;
+  const double sign = base.schema.metric == Metric::kL2 ? 1 : -1;
+  for (size_t i = 0; i < base.rows(); ++i) {
+    scored.emplace_back(sign * NaiveScore(base.schema.metric, q, base.row(i), dim), i);
+  }
+  std::sort(scored.begin(), scored.end());
+  std::vector<uint64_t> ids;
+  for (size_t i = 0; i < std::min<size_t>(k, scored.size()); ++i) ids.push_back(scored[i].second);
+  return ids;
+}
+
 BuildSource::Row MatrixSource::At(uint64_t i) const {
   Row row;
   row.id = id_kind_ == IdKind::kNum ? PointId(i) : PointId("id" + std::to_string(i));

@@ -35,6 +35,8 @@ Matrix MakeMatrix(const VectorSchema& schema, size_t rows, uint64_t seed);
 
 // The score by definition, in double, on the first `dim` coordinates.
 double NaiveScore(Metric metric, const float* q, const float* x, size_t dim);
+// Numbers of the best rows by it, ties by number.
+std::vector<uint64_t> NaiveBest(const Matrix& base, const float* q, uint32_t dim, uint32_t k);
 
 // Rows of a matrix with row number = id = position and born = 1.
 class MatrixSource : public BuildSource {

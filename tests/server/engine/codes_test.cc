@@ -14,7 +14,7 @@
 #include "server/storage/keys.h"
 #include "server/storage/store.h"
 #include "server/storage/verify.h"
-#include "tests/server/engine/engine_testutil.h"
+#include "tests/server/engine/watched_engine.h"
 
 namespace nestor {
 namespace {
@@ -27,31 +27,19 @@ const std::vector<OpqSpec> kCodes = {{.dim = 32, .bytes = 8, .bits = 4},
                                      {.dim = 16, .bytes = 4, .bits = 8}};
 
 // Metric, where exact vectors are.
-class CodesEngineTest : public testing::TestWithParam<std::tuple<Metric, ExactVectors>> {
+// Its oracle scans every code of the index with all rows kept, then rescores.
+class CodesEngineTest : public WatchedEngineTest,
+                        public testing::WithParamInterface<std::tuple<Metric, ExactVectors>> {
  protected:
-  CodesEngineTest() : spec_(MakeSpec(std::get<0>(GetParam()), Dtype::kF32)) {
+  CodesEngineTest() : WatchedEngineTest(MakeSpec(std::get<0>(GetParam()), Dtype::kF32)) {
     spec_.index.exact_vectors = std::get<1>(GetParam());
     spec_.index.lists = 8;
     spec_.index.codes = kCodes;
-    options_.data_dir = dir_.path();
-    options_.upkeep.pause = std::chrono::milliseconds(5);
   }
 
-  void Start() {
-    engine_ = OpenOrDie(options_);
-    ASSERT_TRUE(engine_->CreateCollection(spec_).ok());
-    oracle_.emplace(engine_->GetCollection("docs")->spec);
-  }
-  void Restart() {
-    engine_.reset();
-    engine_ = OpenOrDie(options_);
-  }
   Operation Build(const std::optional<IndexSpec>& spec = std::nullopt) {
     return Await(*engine_, *engine_->BuildIndex("docs", spec));
   }
-  // The oracle scans every code of the index with all rows kept, then rescores.
-  void Check() { oracle_->Check(*engine_); }
-
   absl::StatusOr<SearchReply> Search(const std::string& plan, uint32_t limit) {
     const std::vector<float> query = MakeVector(spec_.schema, 77);
     const absl::StatusOr<SearchView> view = engine_->Pin("docs");
@@ -83,12 +71,6 @@ class CodesEngineTest : public testing::TestWithParam<std::tuple<Metric, ExactVe
     change(&batch);
     ASSERT_TRUE(store->Write(std::move(batch), /*sync=*/true).ok());
   }
-
-  TempDir dir_;
-  EngineOptions options_;
-  CollectionSpec spec_;
-  std::optional<Oracle> oracle_;
-  std::unique_ptr<Engine> engine_;
 };
 
 TEST_P(CodesEngineTest, EveryRowHasItsCodeThroughWritesAndRestarts) {
