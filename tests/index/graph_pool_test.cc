@@ -170,8 +170,8 @@ TEST(NodePoolTest, HoldsTheBestOfRandomOffers) {
 
 TEST(VisitedNodesTest, ForgetsAtEveryClear) {
   VisitedNodes visited;
-  // More rounds than a byte can count.
-  for (int round = 0; round < 700; ++round) {
+  // More rounds than a word can count.
+  for (int round = 0; round < 140000; ++round) {
     visited.Clear(50);
     for (uint32_t node = static_cast<uint32_t>(round) % 3; node < 50; node += 3) {
       ASSERT_TRUE(visited.Visit(node)) << round;
