@@ -164,6 +164,7 @@ class LongRunTest : public testing::Test {
 
 TEST_F(LongRunTest, MemoryStaysAndSearchesStayQuick) {
   const std::chrono::seconds length = Length();
+  const std::chrono::seconds part = std::min(std::chrono::seconds(60), length / 6);
   std::vector<double> latencies[2][3];
   std::vector<std::thread> threads;
   for (uint64_t r = 0; r < 2; ++r) {
@@ -186,7 +187,7 @@ TEST_F(LongRunTest, MemoryStaysAndSearchesStayQuick) {
   });
   phase_ = Phase::kWrites;
   threads.emplace_back([this] { Write(); });
-  std::this_thread::sleep_for(length / 6);
+  std::this_thread::sleep_for(part);
   while (Clock::now() - begun < length && !HasFailure()) {
     phase_ = Phase::kBuild;
     Build();
@@ -211,19 +212,20 @@ TEST_F(LongRunTest, MemoryStaysAndSearchesStayQuick) {
       "p99 beside writes and builds is %.2f x that beside writes, %.2f x that of idle times\n",
       p99[2] / p99[1], p99[2] / p99[0]);
 
-  // The second minute and the last one; of a short run its second and its last sixth.
+  // The second minute, in which builds have begun, and the last one; of a short run its second and
+  // its last sixth.
   const double end = samples.back().seconds;
-  const double part = std::min(60.0, Seconds(length) / 6);
+  const auto minute = static_cast<double>(part.count());
   const auto mean = [&](double from) {
     double sum = 0, count = 0;
     for (const Sample& sample : samples) {
-      if (sample.seconds < from || sample.seconds > from + part) continue;
+      if (sample.seconds < from || sample.seconds > from + minute) continue;
       sum += sample.megabytes;
       ++count;
     }
     return sum / std::max(1.0, count);
   };
-  const double early = mean(part), late = mean(end - part);
+  const double early = mean(minute), late = mean(end - minute);
   std::printf(
       "%.0f s, %llu writes of %llu points, %llu builds; resident %.1f MB early, %.1f MB "
       "in the end, %.3f x\n",
