@@ -112,6 +112,11 @@ void RegisterMulti(CLI::App& bench, Session& session) {
   command->add_option("--max-queries", study.queries, "The first N queries (default 1000)")
       ->check(CLI::Range(2, 1000000))
       ->type_name("N");
+  command
+      ->add_option("--max-documents", study.documents,
+                   "The first N documents; their exact neighbours are computed (default: all)")
+      ->check(CLI::Range(10, 1000000000))
+      ->type_name("N");
   command->add_option("--k-sim", study.fde.k_sim, "Of the FDEs that are searched")
       ->capture_default_str()
       ->type_name("N");

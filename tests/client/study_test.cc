@@ -115,6 +115,29 @@ TEST_F(StudyTest, PartsOfTheTokens) {
   }
 }
 
+TEST_F(StudyTest, FewerDocuments) {
+  const auto part = FirstDocuments(data_, 300);
+  ASSERT_TRUE(part.ok()) << part.status();
+  EXPECT_EQ(part->documents.size(), 300u);
+  EXPECT_EQ(part->documents[299].back(), data_.documents[299].back());
+  EXPECT_EQ(part->queries.size(), data_.queries.size());
+  EXPECT_TRUE(part->positives.empty());
+  // Neighbours that were among the first stay, in their order.
+  for (size_t q = 0; q < data_.queries.size(); ++q) {
+    std::vector<uint32_t> left;
+    for (const uint32_t id : data_.NeighboursOf(q)) {
+      if (id < 300) left.push_back(id);
+    }
+    const auto found = part->NeighboursOf(q);
+    EXPECT_THAT(left, testing::ElementsAreArray(found.begin(), found.begin() + left.size()));
+  }
+  for (const size_t wrong : {size_t{9}, data_.documents.size() + 1}) {
+    const absl::Status status = FirstDocuments(data_, wrong).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr(absl::StrCat("first ", wrong, " documents")));
+  }
+}
+
 TEST(Study, BadFolder) {
   const auto study = RunStudy({.data = "/nowhere"}, [](absl::string_view) {});
   EXPECT_EQ(study.status().code(), absl::StatusCode::kNotFound);

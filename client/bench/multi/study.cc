@@ -112,6 +112,10 @@ absl::StatusOr<Study> RunStudy(const StudyOptions& options,
   BoundFaissThreads(options.build_threads);
   told("tokens");
   absl::StatusOr<TokenData> data = ReadTokenData(options.data, options.queries);
+  if (data.ok() && options.documents > 0) {
+    told("exact neighbours");
+    data = FirstDocuments(*data, options.documents);
+  }
   if (data.ok() && options.end > 0) {
     told("exact neighbours");
     data = CutTokens(*data, options.begin, options.end);

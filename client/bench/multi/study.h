@@ -20,6 +20,7 @@ namespace nestor {
 struct StudyOptions {
   std::string data;             // folder (token_data.h)
   uint64_t queries = 1000;      // the first of them, or fewer
+  uint64_t documents = 0;       // the first of them (FirstDocuments); 0: all
   uint32_t begin = 0, end = 0;  // dims of the tokens that are studied (CutTokens); 0, 0: all
   FdeSpec fde;                  // its dim is that of the tokens, whatever it says
   bool candidates = true;       // whether the table of candidates is made ..

@@ -70,6 +70,26 @@ absl::Status ReadPositives(const std::string& folder, TokenData* data) {
   return absl::OkStatus();
 }
 
+// The exact neighbours, and their scores.
+absl::Status FindNeighbours(TokenData* data) {
+  const uint32_t dim = data->documents.dim;
+  std::vector<std::pair<double, uint32_t>> scored(data->documents.size());  // best first: negative
+  for (size_t q = 0; q < data->queries.size(); ++q) {
+    const auto query = MaxSimQuery::Make(data->queries[q], dim, dim, {});
+    if (!query.ok()) return query.status();
+    for (uint32_t i = 0; i < scored.size(); ++i) {
+      const std::span<const float> tokens = data->documents[i];
+      scored[i] = {-(*query)->Score(tokens.data(), tokens.size() / dim), i};
+    }
+    std::partial_sort(scored.begin(), scored.begin() + TokenData::kNeighbours, scored.end());
+    for (size_t i = 0; i < TokenData::kNeighbours; ++i) {
+      data->neighbours.push_back(scored[i].second);
+      data->scores.push_back(static_cast<float>(-scored[i].first));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t queries) {
@@ -132,20 +152,26 @@ absl::StatusOr<TokenData> CutTokens(const TokenData& data, uint32_t begin, uint3
   part.documents = cut(data.documents);
   part.queries = cut(data.queries);
   part.positives = data.positives;
-  std::vector<std::pair<double, uint32_t>> scored(part.documents.size());  // best first: negative
-  for (size_t q = 0; q < part.queries.size(); ++q) {
-    const auto query = MaxSimQuery::Make(part.queries[q], part.queries.dim, part.queries.dim, {});
-    if (!query.ok()) return query.status();
-    for (uint32_t i = 0; i < scored.size(); ++i) {
-      const std::span<const float> tokens = part.documents[i];
-      scored[i] = {-(*query)->Score(tokens.data(), tokens.size() / part.documents.dim), i};
-    }
-    std::partial_sort(scored.begin(), scored.begin() + TokenData::kNeighbours, scored.end());
-    for (size_t i = 0; i < TokenData::kNeighbours; ++i) {
-      part.neighbours.push_back(scored[i].second);
-      part.scores.push_back(static_cast<float>(-scored[i].first));
-    }
+  if (absl::Status s = FindNeighbours(&part); !s.ok()) return s;
+  return part;
+}
+
+absl::StatusOr<TokenData> FirstDocuments(const TokenData& data, size_t documents) {
+  if (documents < TokenData::kNeighbours || documents > data.documents.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("the first ", documents, " documents: not ",
+                                                   TokenData::kNeighbours, " to ",
+                                                   data.documents.size()));
   }
+  TokenData part;
+  const auto end = static_cast<ptrdiff_t>(documents);
+  part.documents.dim = data.documents.dim;
+  part.documents.offsets.assign(data.documents.offsets.begin(),
+                                data.documents.offsets.begin() + end + 1);
+  const auto values = static_cast<ptrdiff_t>(part.documents.offsets.back() * data.documents.dim);
+  part.documents.values.assign(data.documents.values.begin(),
+                               data.documents.values.begin() + values);
+  part.queries = data.queries;
+  if (absl::Status s = FindNeighbours(&part); !s.ok()) return s;
   return part;
 }
 

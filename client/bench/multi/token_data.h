@@ -49,6 +49,11 @@ absl::StatusOr<TokenData> ReadTokenData(const std::string& folder, size_t querie
 // no range of the tokens' dims, fewer than 10 documents.
 absl::StatusOr<TokenData> CutTokens(const TokenData& data, uint32_t begin, uint32_t end);
 
+// The first so many documents, with the queries' neighbours among them; whether they answer the
+// queries is not known of most, so there are no positives. InvalidArgument: fewer than 10, or more
+// than there are.
+absl::StatusOr<TokenData> FirstDocuments(const TokenData& data, size_t documents);
+
 Grader GraderOf(const TokenData& data);
 
 }  // namespace nestor
