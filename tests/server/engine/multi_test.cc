@@ -34,12 +34,13 @@ class MultiTest : public ::testing::TestWithParam<Metric> {
     return reply;
   }
 
-  // Token by token, in doubles.
-  std::vector<double> Products(std::span<const float> query, const std::vector<float>& document) {
+  // Token by token, in doubles, of their first dims.
+  std::vector<double> Products(std::span<const float> query, const std::vector<float>& document,
+                               size_t dims = kDim) {
     std::vector<double> products;
     for (size_t t = 0; t < document.size(); t += kDim) {
       double sum = 0, a = 0, b = 0;
-      for (size_t d = 0; d < kDim; ++d) {
+      for (size_t d = 0; d < dims; ++d) {
         sum += static_cast<double>(query[d]) * document[t + d];
         a += static_cast<double>(query[d]) * query[d];
         b += static_cast<double>(document[t + d]) * document[t + d];
@@ -48,11 +49,12 @@ class MultiTest : public ::testing::TestWithParam<Metric> {
     }
     return products;
   }
-  double Score(const TokenQuery& query, const std::vector<float>& document) {
+  double Score(const TokenQuery& query, const std::vector<float>& document, size_t dims = kDim) {
     double score = 0;
     const size_t n = query.tokens.size() / kDim;
     for (size_t q = 0; q < n; ++q) {
-      const std::vector<double> products = Products(query.tokens.subspan(q * kDim, kDim), document);
+      const std::vector<double> products =
+          Products(query.tokens.subspan(q * kDim, kDim), document, dims);
       score += (query.weights.empty() ? 1.0 : query.weights[q]) * std::ranges::max(products);
     }
     return query.mean ? score / static_cast<double>(n) : score;
@@ -133,6 +135,48 @@ TEST_P(MultiTest, StagesNarrowDown) {
   // Nor MaxSim: FDEs do.
   request.how = *ParsePlan("coarse=8:1,scan=32:600");
   EXPECT_EQ(Search(request)->score_dim, 32u);
+}
+
+// Under COSINE prefixes of tokens are brought to unit length on both sides, as those of vectors
+// are; so they are after a restart, too.
+TEST_P(MultiTest, PrefixesOfTokensAreScoredByTheMetric) {
+  const std::vector<float> weights = {2, -0.5f, 1, 0, 0.25f};
+  for (uint64_t q = 0; q < 5; ++q) {
+    const std::vector<float> tokens = oracle_.VectorOf(q, 77);
+    const size_t n = tokens.size() / kDim;
+    TokenQuery query{.tokens = tokens, .mean = q == 3};
+    if (q % 2 == 0) query.weights = std::span(weights).first(n);
+    SearchRequest request{.query = query, .limit = 30};
+    request.how = *ParsePlan("coarse=8:1,scan=32:600,maxsim=4:30");
+    const absl::StatusOr<SearchReply> reply = Search(request);
+    ASSERT_TRUE(reply.ok()) << reply.status();
+    ASSERT_EQ(reply->hits.size(), 30u);
+    // Codes are within a hundredth, while a prefix is some 0.9 of its token's length.
+    double size = 0;
+    for (size_t t = 0; t < n; ++t) {
+      const std::vector<float> token(tokens.begin() + static_cast<ptrdiff_t>(t * kDim),
+                                     tokens.begin() + static_cast<ptrdiff_t>((t + 1) * kDim));
+      const double weight = query.weights.empty() ? 1 : std::abs(query.weights[t]);
+      size += weight * (GetParam() == Metric::kCosine ? 1 : Products(token, token).front());
+    }
+    const double slack = 0.02 * (query.mean ? size / static_cast<double>(n) : size);
+    for (const SearchHit& hit : reply->hits) {
+      const std::vector<float> document = oracle_.VectorOf(std::get<uint64_t>(hit.id), 1);
+      EXPECT_NEAR(hit.score, Score(query, document, 4), slack);
+    }
+    for (uint64_t i = 0; i < kPoints; ++i) {
+      if (std::ranges::count(reply->hits, PointId(i), &SearchHit::id) > 0) continue;
+      EXPECT_LE(Score(query, oracle_.VectorOf(i, 1), 4), reply->hits.back().score + slack);
+    }
+    engine_.reset();
+    engine_ = OpenOrDie(options_);
+    const absl::StatusOr<SearchReply> again = Search(request);
+    ASSERT_TRUE(again.ok()) << again.status();
+    for (size_t i = 0; i < reply->hits.size(); ++i) {
+      EXPECT_EQ(again->hits[i].id, reply->hits[i].id);
+      EXPECT_EQ(again->hits[i].score, reply->hits[i].score);
+    }
+  }
 }
 
 TEST_P(MultiTest, PlansThatNameNothingFindTheBest) {
