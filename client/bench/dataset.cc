@@ -1,11 +1,14 @@
 #include "client/bench/dataset.h"
 
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/bench/float_rows.h"
+#include "client/files/token_offsets.h"
 #include "client/passes/pass.h"
 #include "index/ground_truth.h"
+#include "index/multi/tokens.h"
 
 namespace nestor {
 namespace {
@@ -16,6 +19,21 @@ std::vector<uint32_t> PowersOfTwo(uint32_t dim) {
   for (uint32_t d = 64; d < dim; d *= 2) nesting.push_back(d);
   nesting.push_back(dim);
   return nesting;
+}
+
+// Where the queries begin in rows of the file, and the end.
+absl::StatusOr<std::vector<uint64_t>> ReadQueryOffsets(const DatasetFiles& files,
+                                                       const VectorFile& queries) {
+  if (files.offsets.empty()) {
+    std::vector<uint64_t> rows(queries.rows() + 1);
+    std::iota(rows.begin(), rows.end(), uint64_t{0});
+    return rows;
+  }
+  auto offsets = ReadTokenOffsets(files.offsets, queries.rows());
+  if (!offsets.ok() || offsets->back() == queries.rows()) return offsets;
+  return absl::InvalidArgumentError(absl::StrCat(files.queries, " has ", queries.rows(),
+                                                 " tokens, but ", files.offsets, " ends at ",
+                                                 offsets->back()));
 }
 
 absl::StatusOr<std::vector<uint64_t>> ReadLabels(const std::string& path, uint64_t rows) {
@@ -66,24 +84,27 @@ absl::StatusOr<TruthTable> ReadTruth(const DatasetFiles& files, uint64_t queries
 
 }  // namespace
 
-Dataset::Dataset(DatasetFiles files, VectorFile queries)
-    : files_(std::move(files)), queries_file_(std::move(queries)) {
+Dataset::Dataset(DatasetFiles files, VectorFile queries, std::vector<uint64_t> offsets)
+    : files_(std::move(files)), queries_file_(std::move(queries)), offsets_(std::move(offsets)) {
   query_values_.resize(queries_file_.rows() * dim());
-  for (uint64_t q = 0; q < queries_file_.rows(); ++q)
-    queries_file_.ReadF32(q, std::span(query_values_).subspan(q * dim(), dim()));
+  for (uint64_t row = 0; row < queries_file_.rows(); ++row)
+    queries_file_.ReadF32(row, std::span(query_values_).subspan(row * dim(), dim()));
   if (files_.nesting.empty()) files_.nesting = PowersOfTwo(dim());
 }
 
 absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Load(
     DatasetFiles files, uint32_t k, int threads,
-    const std::function<void(double fraction)>& progress) {
+    const std::function<void(double fraction)>& progress, const AskTruth& ask) {
   absl::StatusOr<VectorFile> queries = VectorFile::Open(files.queries);
   if (!queries.ok()) return queries.status();
-  if (queries->rows() < 2) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("bench needs at least 2 queries, ", files.queries, " has ", queries->rows()));
+  absl::StatusOr<std::vector<uint64_t>> offsets = ReadQueryOffsets(files, *queries);
+  if (!offsets.ok()) return offsets.status();
+  if (offsets->size() < 3) {
+    return absl::InvalidArgumentError(absl::StrCat("bench needs at least 2 queries, ",
+                                                   files.queries, " has ", offsets->size() - 1));
   }
-  std::unique_ptr<Dataset> set(new Dataset(std::move(files), *std::move(queries)));
+  std::unique_ptr<Dataset> set(
+      new Dataset(std::move(files), *std::move(queries), *std::move(offsets)));
   if (!set->files_.base.empty()) {
     absl::StatusOr<VectorFile> base = VectorFile::Open(set->files_.base);
     if (!base.ok()) return base.status();
@@ -94,20 +115,29 @@ absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Load(
     }
     set->base_ = *std::move(base);
   }
-  const VectorSchema schema{
-      .dim = set->dim(), .nesting = set->nesting(), .metric = set->files_.metric};
-  if (absl::Status s = ValidateSchema(schema); !s.ok()) return s;
-  for (uint32_t q = 0; q < set->queries(); ++q) {
-    const std::string what = absl::StrCat(set->files_.queries, " row ", q);
-    if (absl::Status s = ValidateVector(schema, set->query(q).data(), what); !s.ok()) return s;
-  }
-  if (absl::Status s = set->LoadTruth(k, threads, progress); !s.ok()) return s;
+  if (absl::Status s = set->CheckQueries(); !s.ok()) return s;
+  if (absl::Status s = set->LoadTruth(k, threads, progress, ask); !s.ok()) return s;
   if (absl::Status s = set->LoadLabels(); !s.ok()) return s;
   return set;
 }
 
+absl::Status Dataset::CheckQueries() const {
+  const VectorSchema schema{.dim = dim(), .nesting = nesting(), .metric = files_.metric};
+  if (absl::Status s = ValidateSchema(schema); !s.ok()) return s;
+  for (uint32_t q = 0; q < queries(); ++q) {
+    if (!of_tokens()) {
+      const std::string what = absl::StrCat(files_.queries, " row ", q);
+      if (absl::Status s = ValidateVector(schema, query(q).data(), what); !s.ok()) return s;
+    } else if (absl::Status s = ValidateTokens(schema, query(q)); !s.ok()) {
+      return absl::Status(s.code(), absl::StrCat(files_.queries, " query ", q, ": ", s.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Dataset::LoadTruth(uint32_t k, int threads,
-                                const std::function<void(double fraction)>& progress) {
+                                const std::function<void(double fraction)>& progress,
+                                const AskTruth& ask) {
   TruthTable truth;
   if (!files_.truth.empty()) {
     absl::StatusOr<TruthTable> read = ReadTruth(files_, queries(), base_ ? base_->rows() : 0);
@@ -119,6 +149,10 @@ absl::Status Dataset::LoadTruth(uint32_t k, int threads,
         {.metric = files_.metric, .k = k, .threads = threads, .progress = progress});
     if (!computed.ok()) return computed.status();
     truth = {.depth = k, .ids = {computed->rows.begin(), computed->rows.end()}};
+  } else if (ask) {
+    absl::StatusOr<TruthTable> asked = ask(*this);
+    if (!asked.ok()) return asked.status();
+    truth = *std::move(asked);
   } else {
     return absl::InvalidArgumentError("bench needs a truth, or the base to compute it from");
   }

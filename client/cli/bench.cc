@@ -1,5 +1,5 @@
 // nestor bench [--data DIR] | --local --base F --queries F ... | --collection NAME --queries F ...
-// | multi ... | replicate ...
+// | --collection NAME --tokens F --offsets F ... | multi ... | replicate ...
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -66,7 +66,8 @@ absl::StatusOr<std::string> BaselinesProgram() {
 }
 
 // --plan, with --local and --batch each in batches too, also of one query (what it takes where no
-// other search fills the wait for memory), and with --exact brute force at every nesting dim.
+// other search fills the wait for memory), and with --exact brute force at every nesting dim, of
+// token matrices at all dims.
 std::vector<std::string> PlansOf(const BenchFlags& flags, const Dataset& set) {
   std::vector<std::string> plans;
   for (const std::string& plan : flags.compare.plans) {
@@ -75,8 +76,10 @@ std::vector<std::string> PlansOf(const BenchFlags& flags, const Dataset& set) {
     if (flags.batch > 1) plans.push_back(absl::StrCat("batch=1 ", plan));
     plans.push_back(absl::StrCat("batch=", flags.batch, " ", plan));
   }
-  if (flags.exact) {
-    for (uint32_t dim : set.nesting()) plans.push_back(absl::StrCat("exact=", dim));
+  for (uint32_t dim : set.nesting()) {
+    if (flags.exact && (!set.of_tokens() || dim == set.dim())) {
+      plans.push_back(absl::StrCat("exact=", dim));
+    }
   }
   return plans;
 }
@@ -165,7 +168,15 @@ absl::Status BenchCollection(const BenchFlags& flags, Session& session) {
         absl::StrCat("bench: collection ", flags.collection,
                      " has string ids; the truth names points by number"));
   }
+  const bool multi = spec.kind() == v1::VECTOR_KIND_MULTI;
+  if (multi == flags.tokens.empty()) {
+    return UsageError(absl::StrCat(
+        "bench: collection ", flags.collection, " is ",
+        multi ? "multi: its queries are those of --tokens and --offsets, not of --queries"
+              : "single: its queries are those of --queries; --tokens is for token matrices"));
+  }
   DatasetFiles files = flags.files;
+  if (multi) files.queries = flags.tokens;
   files.name = absl::StrCat("collection ", flags.collection);
   const absl::StatusOr<Metric> metric = ParseMetric(ToName(spec.metric()));
   if (!metric.ok()) return metric.status();
@@ -173,12 +184,18 @@ absl::Status BenchCollection(const BenchFlags& flags, Session& session) {
   files.nesting = {spec.nesting().begin(), spec.nesting().end()};
   if (files.nesting.empty()) files.nesting = {spec.dim()};
   Phases phases(session);
-  const absl::StatusOr<std::unique_ptr<Dataset>> set =
-      Dataset::Load(files, flags.compare.k, flags.build_threads,
-                    [&](double fraction) { phases.Update("truth", fraction); });
+  const auto ask = [&](const Dataset& asking) -> absl::StatusOr<TruthTable> {
+    phases.Update("truth", 0);
+    const auto exact = ServerEngine::Connect(client, spec, asking, /*batch=*/0);
+    if (!exact.ok()) return exact.status();
+    return (*exact)->Truth(flags.compare.k, flags.build_threads);
+  };
+  const absl::StatusOr<std::unique_ptr<Dataset>> set = Dataset::Load(
+      files, flags.compare.k, flags.build_threads,
+      [&](double fraction) { phases.Update("truth", fraction); }, ask);
   if (!set.ok()) return set.status();
   const absl::StatusOr<std::unique_ptr<ServerEngine>> server =
-      ServerEngine::Connect(client, flags.collection, **set, flags.batch);
+      ServerEngine::Connect(client, spec, **set, flags.batch);
   if (!server.ok()) return server.status();
   CompareOptions options = flags.compare;
   options.plans = PlansOf(flags, **set);
@@ -189,6 +206,7 @@ absl::Status BenchCollection(const BenchFlags& flags, Session& session) {
   if (!comparison.ok()) return comparison.status();
   BenchReport report = ReportOf(**set, options);
   report.rows = (*server)->rows();
+  report.dim = (*server)->dim();
   report.engines = {(*server)->facts()};
   report.comparison = *std::move(comparison);
   Print(report, flags, session);

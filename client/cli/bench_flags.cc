@@ -14,13 +14,28 @@ namespace {
 
 void AddFileFlags(CLI::App* command, BenchFlags* flags) {
   command->add_option("--base", flags->files.base, "Base vectors")->type_name("F")->group("Files");
-  command->add_option("--queries", flags->files.queries, "Query vectors")
-      ->type_name("F")
-      ->group("Files");
+  CLI::Option* queries = command->add_option("--queries", flags->files.queries, "Query vectors")
+                             ->type_name("F")
+                             ->group("Files");
+  CLI::Option* tokens =
+      command
+          ->add_option("--tokens", flags->tokens,
+                       "Of a multi collection: the tokens of its queries, one a row")
+          ->type_name("F")
+          ->excludes(queries)
+          ->group("Files");
+  CLI::Option* offsets =
+      command
+          ->add_option("--offsets", flags->files.offsets,
+                       "Where the queries begin in the file of tokens (n + 1, from 0)")
+          ->type_name("F")
+          ->needs(tokens)
+          ->group("Files");
+  tokens->needs(offsets);
   command
       ->add_option("--truth", flags->files.truth,
                    "Row numbers of each query's nearest rows (`nestor truth`). Default: computed "
-                   "from --base")
+                   "from --base, or with --collection by exact searches")
       ->type_name("F.ids.ibin")
       ->group("Files");
   command
@@ -130,18 +145,25 @@ absl::Status CheckBenchFlags(const BenchFlags& flags) {
         absl::StrCat("--labels takes two files, BASE,QUERY; ", flags.labels.size(), " are given"));
   }
   const bool with_files = flags.local || !flags.collection.empty();
-  if (!with_files && (!flags.files.base.empty() || !flags.files.queries.empty())) {
+  const bool no_queries = flags.files.queries.empty() && flags.tokens.empty();
+  if (!with_files && (!flags.files.base.empty() || !no_queries)) {
     return UsageError("files are given, but neither --local nor --collection");
   }
-  if (with_files && flags.files.queries.empty()) return UsageError("--queries is required");
+  if (with_files && no_queries) {
+    return UsageError(flags.local ? "--queries is required" : "--queries or --tokens is required");
+  }
+  if (flags.local && !flags.tokens.empty()) {
+    return UsageError("--tokens needs --collection; in process `nestor bench multi` takes tokens");
+  }
+  if (!flags.tokens.empty() && !flags.files.base.empty()) {
+    return UsageError(
+        "--base is of vectors; the truth of --tokens is that of --truth, or asked of the server");
+  }
   if (flags.local && (flags.files.base.empty() || flags.metric.empty())) {
     return UsageError("--local needs --base and --metric");
   }
   if (flags.local && flags.batch > 0 && flags.compare.plans.empty()) {
     return UsageError("--local with --batch needs --plan: the plans that are run in batches");
-  }
-  if (!flags.collection.empty() && flags.files.truth.empty() && flags.files.base.empty()) {
-    return UsageError("--collection needs --truth, or --base to compute it from");
   }
   if (!flags.collection.empty() && !flags.baselines.empty() && flags.baselines[0] != "none") {
     return UsageError("--baselines need --local: they run in a process beside this one");

@@ -20,6 +20,7 @@ struct BenchFlags {
   bool local = false;
   std::string collection, data, scaled;
   DatasetFiles files;
+  std::string tokens;  // in place of files.queries, with files.offsets
   std::string metric, dtype;
   std::vector<std::string> labels, baselines;
   bool exact = false;

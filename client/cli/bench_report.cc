@@ -45,6 +45,11 @@ std::string CodeMemoryText(const BenchReport& report) {
   return codes == 0 ? "" : absl::StrFormat("bytes per row: codes %.0f\n", codes);
 }
 
+std::string TokenMemoryText(const BenchReport& report) {
+  const double tokens = PerRow(report, {"tokens"});
+  return tokens == 0 ? "" : absl::StrFormat("bytes per row: codes of tokens %.0f\n", tokens);
+}
+
 std::string MemoryText(const BenchReport& report) {
   if (report.rows == 0) return "";
   const double shells = PerRow(report, {"first_shell", "later_shells", "norms_scales"});
@@ -56,7 +61,7 @@ std::string MemoryText(const BenchReport& report) {
              shells, shells <= bound ? "within" : "above", bound, PerRow(report, {"ids"}),
              PerRow(report, {"map"}), PerRow(report, {"sequences"}), PerRow(report, {"model"}),
              PerRow(report, {"exact_vectors"})) +
-         CodeMemoryText(report);
+         CodeMemoryText(report) + TokenMemoryText(report);
 }
 
 std::string HeadText(const BenchReport& report) {

@@ -25,7 +25,7 @@ struct LocalFigures {
 struct BenchReport {
   std::string set;    // its name
   uint64_t rows = 0;  // 0 = not known
-  uint32_t dim = 0;
+  uint32_t dim = 0;   // of the vectors, or of the FDEs of token matrices
   uint32_t queries = 0;
   Metric metric = Metric::kL2;
   uint32_t k = 0;

@@ -98,13 +98,56 @@ absl::Status SetHow(const std::string& setting, Request* request) {
   return absl::OkStatus();
 }
 
+// Queries travel in f16 where the file has them so.
+v1::Dtype WireDtype(const Dataset& set) {
+  return set.query_file().element() == Element::kF16 ? v1::DTYPE_F16 : v1::DTYPE_F32;
+}
+
+void AppendQuery(const Dataset& set, uint32_t q, std::string* data) {
+  const auto append = [data](std::span<const std::byte> bytes) {
+    data->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  if (WireDtype(set) != v1::DTYPE_F16) return append(std::as_bytes(set.query(q)));
+  for (uint64_t row = set.first_row(q); row < set.first_row(q + 1); ++row) {
+    append(set.query_file().RowBytes(row));
+  }
+}
+
+uint32_t TokensOf(const Dataset& set, uint32_t q) {
+  return static_cast<uint32_t>(set.first_row(q + 1) - set.first_row(q));
+}
+
+void SetQuery(const Dataset& set, uint32_t q, v1::Vector* vector) {
+  if (!set.of_tokens()) {
+    const std::span<const float> query = set.query(q);
+    vector->mutable_floats()->mutable_values()->Assign(query.begin(), query.end());
+    return;
+  }
+  v1::MultiVector* multi = vector->mutable_multi();
+  multi->set_count(TokensOf(set, q));
+  multi->mutable_tokens()->set_dtype(WireDtype(set));
+  AppendQuery(set, q, multi->mutable_tokens()->mutable_data());
+}
+
+std::vector<uint32_t> IndexedNesting(const v1::CollectionSpec& collection, const Dataset& set) {
+  if (!set.of_tokens()) return set.nesting();
+  const auto& fde = collection.muvera().fde_nesting();
+  return {fde.begin(), fde.end()};
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServerEngine>> ServerEngine::Connect(Client& client,
-                                                                    const std::string& collection,
-                                                                    const Dataset& set,
-                                                                    uint32_t batch) {
-  absl::StatusOr<v1::Index> index = client.GetIndex(collection);
+ServerEngine::ServerEngine(Client& client, const v1::CollectionSpec& collection, const Dataset& set,
+                           uint32_t batch)
+    : client_(client),
+      collection_(collection.name()),
+      set_(set),
+      batch_(batch),
+      nesting_(IndexedNesting(collection, set)) {}
+
+absl::StatusOr<std::unique_ptr<ServerEngine>> ServerEngine::Connect(
+    Client& client, const v1::CollectionSpec& collection, const Dataset& set, uint32_t batch) {
+  absl::StatusOr<v1::Index> index = client.GetIndex(collection.name());
   if (!index.ok()) return index.status();
   std::unique_ptr<ServerEngine> engine(new ServerEngine(client, collection, set, batch));
   engine->index_ = *std::move(index);
@@ -121,9 +164,11 @@ absl::StatusOr<std::unique_ptr<ServerEngine>> ServerEngine::Connect(Client& clie
                       {"exact_vectors", memory.exact_vectors()},
                       {"model", memory.centroids()},
                       {"codes", memory.codes()},
-                      {"graph", memory.graph()}},
-      .index = absl::StrCat("collection ", collection, ": lists=", built.lists(),
-                            " coarse_dim=", built.spec().coarse_dim(),
+                      {"graph", memory.graph()},
+                      {"tokens", memory.token_codes()}},
+      .index = absl::StrCat("collection ", collection.name(), ": ",
+                            set.of_tokens() ? absl::StrCat("fde_dim=", engine->dim(), " ") : "",
+                            "lists=", built.lists(), " coarse_dim=", built.spec().coarse_dim(),
                             " shells=", absl::StrJoin(built.spec().shells(), ","),
                             " codec=", ToName(built.spec().shell_codec()), GraphText(built.spec()),
                             CodesText(built.spec()), " unbuilt=", built.unbuilt())};
@@ -136,7 +181,7 @@ absl::StatusOr<std::unique_ptr<ServerEngine>> ServerEngine::Connect(Client& clie
 
 PlanSpace ServerEngine::Space(uint32_t k) const {
   std::vector<uint32_t> shells(index_.spec().shells().begin(), index_.spec().shells().end());
-  if (shells.empty()) shells.push_back(set_.dim());
+  if (shells.empty()) shells.push_back(dim());
   const v1::IndexSpec& spec = index_.spec();
   if (spec.memory_dim() != 0) {
     std::erase_if(shells, [&](uint32_t bound) { return bound > spec.memory_dim(); });
@@ -146,11 +191,26 @@ PlanSpace ServerEngine::Space(uint32_t k) const {
     if (code.state() != v1::Code::STATE_READY) continue;
     codes.push_back({code.spec().dim(), code.spec().bytes(), code.spec().bits()});
   }
-  return PlanSpaceOf(set_.nesting(), shells,
-                     {.lists = spec.no_lists() ? 0 : index_.lists(),
+  PlanSources sources{.lists = spec.no_lists() ? 0 : index_.lists(),
                       .codes = std::move(codes),
-                      .graph_dim = spec.has_graph() ? spec.graph().dim() : 0},
-                     k);
+                      .graph_dim = spec.has_graph() ? spec.graph().dim() : 0};
+  if (set_.of_tokens()) sources.token_dims = set_.nesting();
+  return PlanSpaceOf(nesting_, shells, sources, k);
+}
+
+absl::StatusOr<TruthTable> ServerEngine::Truth(uint32_t k, int threads) {
+  v1::SearchRequest request;
+  request.set_collection(collection_);
+  request.set_limit(k);
+  request.mutable_exact();
+  absl::StatusOr<EnginePass> exact = RunSingly(request, {.k = k, .threads = threads});
+  if (!exact.ok()) return exact.status();
+  Pass& pass = exact->pass;
+  if (std::find(pass.ids.begin(), pass.ids.end(), kNoId) != pass.ids.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("collection ", collection_, " has ", rows(), " points, fewer than k, ", k));
+  }
+  return TruthTable{.depth = k, .ids = std::move(pass.ids), .scores = std::move(pass.scores)};
 }
 
 absl::StatusOr<EnginePass> ServerEngine::Run(const std::string& setting,
@@ -177,9 +237,7 @@ absl::StatusOr<EnginePass> ServerEngine::RunSingly(const v1::SearchRequest& requ
               [&](int, uint32_t q, std::span<uint64_t> ids, std::span<float> scores) {
                 thread_local v1::SearchRequest own;
                 own = request;
-                const std::span<const float> query = set_.query(q);
-                own.mutable_vector()->mutable_floats()->mutable_values()->Assign(query.begin(),
-                                                                                 query.end());
+                SetQuery(set_, q, own.mutable_vector());
                 const absl::StatusOr<v1::SearchResponse> response = client_.Search(own);
                 if (!response.ok()) return response.status();
                 const bool exact = ScoresAreExact(request.has_exact(), response->has_plan_used(),
@@ -204,17 +262,15 @@ absl::StatusOr<EnginePass> ServerEngine::RunInBatches(const v1::BatchSearchReque
                                                       const PassOptions& options) {
   Costs costs;
   const std::vector<uint32_t> queries = QueriesOf(options.half, set_.queries());
-  // Made before the clock runs, as in process the queries are there too; f16 as the file has them.
+  // Made before the clock runs, as in process the queries are there too.
   std::vector<v1::BatchSearchRequest> requests((queries.size() + batch_ - 1) / batch_, request);
   absl::flat_hash_map<uint32_t, const v1::BatchSearchRequest*> by_first_query;
-  const bool halves = set_.query_file().element() == Element::kF16;
   for (size_t i = 0; i < queries.size(); ++i) {
-    if (i % batch_ == 0) by_first_query[queries[i]] = &requests[i / batch_];
-    v1::Packed* packed = requests[i / batch_].mutable_queries();
-    packed->set_dtype(halves ? v1::DTYPE_F16 : v1::DTYPE_F32);
-    const std::span<const std::byte> bytes =
-        halves ? set_.query_file().RowBytes(queries[i]) : std::as_bytes(set_.query(queries[i]));
-    packed->mutable_data()->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    v1::BatchSearchRequest& to = requests[i / batch_];
+    if (i % batch_ == 0) by_first_query[queries[i]] = &to;
+    to.mutable_queries()->set_dtype(WireDtype(set_));
+    AppendQuery(set_, queries[i], to.mutable_queries()->mutable_data());
+    if (set_.of_tokens()) to.add_counts(TokensOf(set_, queries[i]));
   }
   absl::StatusOr<Pass> pass = RunBatches(
       options, set_.queries(), batch_,

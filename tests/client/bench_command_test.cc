@@ -277,7 +277,10 @@ TEST(BenchCommand, SaysWhatIsWrong) {
   EXPECT_EQ(code({"--local", "--base", base, "--queries", queries}), 2);  // no metric
   EXPECT_EQ(code({"--base", base, "--queries", queries}), 2);
   EXPECT_EQ(code({"--local", "--collection", "c"}), 2);
-  EXPECT_EQ(code({"--collection", "c", "--queries", queries}), 2);  // no truth
+  EXPECT_EQ(code({"--collection", "c"}), 2);
+  EXPECT_EQ(code({"--local", "--base", base, "--metric", "l2", "--tokens", queries, "--offsets",
+                  kSampleFiles.truth}),
+            2);
   const std::vector<std::string> local = {"--local", "--base",          base, "--queries", queries,
                                           "--truth", kSampleFiles.truth};
   const auto with = [&](std::vector<std::string> more) {

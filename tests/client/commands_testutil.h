@@ -4,6 +4,7 @@
 
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/cli/app.h"
@@ -19,6 +20,24 @@ struct Result {
   std::string out;
   std::string err;
 };
+
+inline Result RunCommand(const std::vector<std::string>& args) {
+  std::vector<const char*> argv = {"nestor"};
+  for (const std::string& arg : args) argv.push_back(arg.c_str());
+  std::ostringstream out;
+  std::ostringstream err;
+  Result result;
+  result.code = RunNestor(static_cast<int>(argv.size()), argv.data(), out, err, false);
+  result.out = out.str();
+  result.err = err.str();
+  return result;
+}
+
+inline Result RunCommand(std::vector<std::string> args, const std::string& server) {
+  args.push_back("--server");
+  args.push_back(server);
+  return RunCommand(args);
+}
 
 // The server has a collection `c` of 2 dims, L2.
 class CommandsTest : public ::testing::Test {
@@ -48,19 +67,7 @@ class CommandsTest : public ::testing::Test {
   }
 
   Result Run(std::vector<std::string> args, bool with_server = true) {
-    if (with_server) {
-      args.push_back("--server");
-      args.push_back(server_.address());
-    }
-    std::vector<const char*> argv = {"nestor"};
-    for (const std::string& arg : args) argv.push_back(arg.c_str());
-    std::ostringstream out;
-    std::ostringstream err;
-    Result result;
-    result.code = RunNestor(static_cast<int>(argv.size()), argv.data(), out, err, false);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
+    return with_server ? RunCommand(std::move(args), server_.address()) : RunCommand(args);
   }
 
   FakeServer server_;
