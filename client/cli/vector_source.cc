@@ -1,6 +1,5 @@
 // Points of a vector file, or of a file of tokens and one of offsets; with ids and attributes from
 // files of their own.
-#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -75,23 +74,12 @@ absl::StatusOr<std::vector<uint64_t>> ReadOffsets(const SourceOptions& options,
                                                  offsets->back()));
 }
 
-// FDEs of a batch that the server makes at once: 256 MiB.
-uint32_t MaxBatchRows(const SourceOptions& options, const v1::CollectionSpec& spec) {
-  constexpr uint64_t kFdeBytes = 256 << 20;
-  if (spec.kind() != v1::VECTOR_KIND_MULTI || spec.muvera().fde_dim() == 0) {
-    return options.batch_rows;
-  }
-  const uint64_t most = kFdeBytes / (uint64_t{spec.muvera().fde_dim()} * sizeof(float));
-  return static_cast<uint32_t>(std::clamp<uint64_t>(most, 1, options.batch_rows));
-}
-
 class VectorSource : public PointSource {
  public:
   VectorSource(const SourceOptions& options, VectorFile file, std::vector<uint64_t> offsets,
                v1::Dtype wire, std::optional<IdColumn> ids,
                std::optional<JsonlAttributesReader> attributes, const v1::CollectionSpec& spec)
       : options_(options),
-        batch_rows_(MaxBatchRows(options, spec)),
         file_(std::move(file)),
         offsets_(std::move(offsets)),
         wire_(wire),
@@ -112,7 +100,7 @@ class VectorSource : public PointSource {
     batch->mutable_vectors()->set_dtype(wire_);
     std::string* data = batch->mutable_vectors()->mutable_data();
     const uint64_t begin = row_;
-    for (; row_ < rows() && row_ - begin < batch_rows_ &&
+    for (; row_ < rows() && row_ - begin < options_.batch_rows &&
            data->size() + columns_.bytes() < options_.batch_bytes;
          ++row_) {
       AddId(batch->mutable_ids());
@@ -159,7 +147,6 @@ class VectorSource : public PointSource {
   }
 
   const SourceOptions options_;
-  const uint32_t batch_rows_;
   const VectorFile file_;
   const std::vector<uint64_t> offsets_;  // of points in tokens; empty: a row of the file each
   const v1::Dtype wire_;

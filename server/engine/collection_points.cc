@@ -16,8 +16,9 @@ namespace {
 
 // Points that one step of a listing reads.
 constexpr size_t kListPart = 256;
-// Of the FDEs of one batch, which are made before it is written.
-constexpr size_t kMaxFdeBytes = 256 << 20;
+// Of a batch's FDEs, which are made before it is written, those that are kept until they are
+// indexed.
+constexpr size_t kKeptFdeBytes = 128 << 20;
 
 absl::Status CheckBatchSize(absl::string_view what, size_t size) {
   if (size >= 1 && size <= kMaxBatchPoints) return absl::OkStatus();
@@ -43,11 +44,7 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
   const std::shared_ptr<Generation> generation = snapshots_.Peek().generation;
   const PointCodec& codec = generation->codec();
   const uint32_t dim = codec.schema().dim;
-  if (multi_ && points.size() * codec.vector_bytes() > kMaxFdeBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        points.size(), " points in one call, limit ",
-        std::max<size_t>(1, kMaxFdeBytes / codec.vector_bytes()), " of FDEs of ", dim, " dims"));
-  }
+  size_t fde_bytes = 0;
   LogEntry entry;
   entry.codec = generation->points.shared_codec();
   spaces->resize(points.size());
@@ -76,7 +73,15 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
     op.generation = generation->number;
     op.list = generation->index->Assign(reinterpret_cast<const std::byte*>(op.indexed.data()));
     entry.bytes += op.stored.size() + op.attributes.size() + IdBytes(op.id) + 64;
-    if (op.tokens != nullptr) entry.bytes += op.tokens->bytes() + dim;
+    if (multi_) {
+      entry.bytes += op.tokens->bytes() + dim;
+      fde_bytes += op.indexed.size();
+      if (fde_bytes > kKeptFdeBytes) {
+        // The writer makes them again, one at a time.
+        op.indexed = {};
+        std::string().swap((*spaces)[i].indexed);
+      }
+    }
     entry.ops.push_back(std::move(op));
   }
   return entry;

@@ -23,7 +23,8 @@ struct LogOp {
   Kind kind = Kind::kUpsert;
   PointId id;
   // Of an upsert, borrowed until the write is acknowledged: the vector, or tokens, as stored; the
-  // vector that the index takes; the tokens' codes.
+  // vector that the index takes, or nothing where the entry's codec is to make it of `stored` again
+  // when it is applied; the tokens' codes.
   absl::string_view stored;
   absl::string_view indexed;
   std::shared_ptr<const TokenBlock> tokens;

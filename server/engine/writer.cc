@@ -91,7 +91,8 @@ void Writer::Commit(std::span<Waiter* const> group) {
   absl::Status status = closed_;
   if (status.ok()) {
     Staged staged = Stage(group);
-    if (!staged.effects.empty()) {
+    status = staged.status;
+    if (status.ok() && !staged.effects.empty()) {
       status = Append(&staged, sync);
       if (status.ok()) status = Apply(&staged);
       if (status.ok()) snapshots_->Publish(seq_, points_);
@@ -118,7 +119,8 @@ Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
     if (waiter->written.stale) continue;
     const size_t before = staged.effects.size();
     for (const LogOp& op : waiter->entry->ops) {
-      StageOp(op, seq_ + 1, &staged, shared, &waiter->written);
+      staged.status = StageOp(op, seq_ + 1, &staged, shared, &waiter->written);
+      if (!staged.status.ok()) return staged;
     }
     // An entry that changes nothing takes no sequence.
     if (staged.effects.size() != before) ++seq_;
@@ -130,8 +132,8 @@ Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
   return staged;
 }
 
-void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay,
-                     Written* written) {
+absl::Status Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay,
+                             Written* written) {
   const IvfIndex& index = *generation_->index;
   Effect effect;
   effect.op = &op;
@@ -146,7 +148,7 @@ void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* ove
   if (!staged_before) effect.old_slot = generation_->ids.Find(op.id);
   const bool exists = effect.old_slot != kNoSlot || effect.old_effect >= 0;
   const bool upsert = op.kind == LogOp::Kind::kUpsert;
-  if (!upsert && !exists) return;
+  if (!upsert && !exists) return absl::OkStatus();
 
   if (exists) {
     const Effect* old = effect.old_effect >= 0 ? &staged->effects[effect.old_effect] : nullptr;
@@ -159,7 +161,13 @@ void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* ove
   }
   if (upsert) {
     effect.row = next_row_++;
-    effect.list = op.generation == generation_->number ? op.list : index.Assign(Bytes(op.indexed));
+    effect.list = op.list;
+    if (op.generation != generation_->number) {
+      PointCodec::Space space;
+      const absl::StatusOr<const std::byte*> indexed = Indexed(op, &space);
+      if (!indexed.ok()) return indexed.status();
+      effect.list = index.Assign(*indexed);
+    }
     staged->batch.Put(Family::kPoints, PointKey(uid_, effect.row),
                       EncodePointHeader(seq, op.id, op.attributes, op.stored.size()), op.stored);
     staged->batch.Put(Family::kIds, IdKey(uid_, op.id), EncodeRow(effect.row));
@@ -179,6 +187,14 @@ void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* ove
     overlay->ids[op.id] =
         upsert ? static_cast<int32_t>(staged->effects.size() - 1) : Overlay::kGone;
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const std::byte*> Writer::Indexed(const LogOp& op, PointCodec::Space* space) const {
+  if (!op.indexed.empty()) return Bytes(op.indexed);
+  const absl::StatusOr<EncodedPoint> point = generation_->codec().Decode(op.stored, space);
+  if (!point.ok()) return point.status();
+  return Bytes(point->indexed);
 }
 
 size_t Writer::Purge(Batch* batch) {
@@ -240,13 +256,17 @@ absl::Status Writer::Append(Staged* staged, bool sync) {
 }
 
 absl::Status Writer::Apply(Staged* staged) {
+  PointCodec::Space space;
   for (Effect& effect : staged->effects) {
     const LogOp& op = *effect.op;
     const uint32_t old_slot =
         effect.old_effect >= 0 ? staged->effects[effect.old_effect].slot : effect.old_slot;
     if (op.kind == LogOp::Kind::kUpsert) {
-      absl::StatusOr<uint32_t> slot = generation_->Append(effect.list, op.id, effect.row,
-                                                          effect.seq, Bytes(op.indexed), op.tokens);
+      const absl::StatusOr<const std::byte*> indexed = Indexed(op, &space);
+      absl::StatusOr<uint32_t> slot =
+          indexed.ok()
+              ? generation_->Append(effect.list, op.id, effect.row, effect.seq, *indexed, op.tokens)
+              : absl::StatusOr<uint32_t>(indexed.status());
       if (!slot.ok()) {
         // It is in the log, so memory is behind the store: only a restart can bring them together.
         closed_ = absl::Status(

@@ -14,6 +14,7 @@
 #define NESTOR_SERVER_ENGINE_WRITER_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -28,6 +29,7 @@
 #include "index/base/mutex.h"
 #include "server/engine/generation.h"
 #include "server/engine/log_entry.h"
+#include "server/engine/point_codec.h"
 #include "server/engine/snapshots.h"
 #include "server/storage/records.h"
 #include "server/storage/store.h"
@@ -133,6 +135,7 @@ class Writer {
     std::vector<Effect> effects;
     size_t purged = 0;  // from the front of dead_rows_
     uint64_t points = 0;
+    absl::Status status;  // why the group can not be written
   };
   struct DeadRow {
     uint64_t row = 0;
@@ -141,7 +144,10 @@ class Writer {
 
   void Commit(std::span<Waiter* const> group);
   Staged Stage(std::span<Waiter* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay, Written* written)
+  absl::Status StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay,
+                       Written* written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of an upsert: what the index takes, in the op or else in `space`.
+  absl::StatusOr<const std::byte*> Indexed(const LogOp& op, PointCodec::Space* space) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Into the batch: rows of the store that nobody sees any more; how many. Also frees their slots.
   size_t Purge(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -171,7 +171,6 @@ TEST(VectorSourceTest, RefusesWhatDoesNotFit) {
 v1::CollectionSpec TokenSpec(v1::Dtype dtype) {
   v1::CollectionSpec spec = Spec(dtype);
   spec.set_kind(v1::VECTOR_KIND_MULTI);
-  spec.mutable_muvera()->set_fde_dim(1 << 20);
   return spec;
 }
 
@@ -186,7 +185,7 @@ TEST(VectorSourceTest, TokenMatricesKeepTogether) {
   auto source = OpenPointSource(options, TokenSpec(v1::DTYPE_F16));
   ASSERT_TRUE(source.ok()) << source.status();
   EXPECT_EQ((*source)->rows(), 3u);
-  auto batches = ReadAll(**source);
+  const auto batches = ReadAll(**source);
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_THAT(batches[0].counts(), ElementsAre(2, 1));
   EXPECT_EQ(batches[0].vectors().dtype(), v1::DTYPE_F32);
@@ -194,17 +193,6 @@ TEST(VectorSourceTest, TokenMatricesKeepTogether) {
   EXPECT_THAT(batches[1].counts(), ElementsAre(4));
   EXPECT_THAT(batches[1].ids().nums(), ElementsAre(2));
   EXPECT_EQ((*source)->fraction(), 1);
-
-  // 64 FDEs of 4 MiB are what one batch may make.
-  std::vector<uint64_t> ones(66);
-  for (uint64_t i = 0; i < ones.size(); ++i) ones[i] = i;
-  options = {.file = files.WriteBin("many.fbin", 65, 2, std::vector<float>(130)),
-             .offsets = files.WriteBin("ones.u64bin", 66, 1, ones)};
-  source = OpenPointSource(options, TokenSpec(v1::DTYPE_F32));
-  ASSERT_TRUE(source.ok()) << source.status();
-  batches = ReadAll(**source);
-  ASSERT_EQ(batches.size(), 2u);
-  EXPECT_EQ(batches[0].counts_size(), 64);
 }
 
 TEST(VectorSourceTest, OffsetsGoWithTokenMatrices) {
