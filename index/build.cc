@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <numeric>
+#include <span>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "index/code.h"
 #include "index/reach.h"
 #include "index/sample.h"
@@ -62,8 +65,14 @@ class Builder {
   absl::StatusOr<std::unique_ptr<IvfIndex>> Build() {
     assigned_.assign(source_.size(), 0);
     auto model = std::make_shared<Model>();
+    if (spec_.own_lists()) {
+      if (absl::Status s = ReadLists(); !s.ok()) return s;
+    }
     if (spec_.lists > 1) {
-      if (absl::Status s = Train(model.get()); !s.ok()) return s;
+      model->lists = spec_.lists;
+      model->coarse_dim = spec_.coarse_dim;
+      const absl::Status s = spec_.own_lists() ? Average(model.get()) : Train(model.get());
+      if (!s.ok()) return s;
       if (absl::Status s = Assign(model.get()); !s.ok()) return s;
     }
     std::vector<std::shared_ptr<const Code>> codes;
@@ -81,7 +90,7 @@ class Builder {
       });
       if (!linked.ok()) return linked;
     }
-    if (model->trained()) {
+    if (model->trained() && source_.size() > 0) {
       if (!Report("measure", kEncoded)) return Cancelled();
       const absl::StatusOr<Reach> reach = MeasureReach(*index, source_, slots_, options_.threads);
       if (!reach.ok()) return reach.status();
@@ -120,31 +129,112 @@ class Builder {
     kmeans_.progress = [this](double fraction) { return Report("train", kTrained * fraction); };
     absl::StatusOr<std::vector<float>> centroids = TrainKMeans(kmeans_, sample);
     if (!centroids.ok()) return centroids.status();
-    model->lists = spec_.lists;
-    model->coarse_dim = spec_.coarse_dim;
     model->centroids = *std::move(centroids);
+    return absl::OkStatus();
+  }
+
+  // The lists that rows name; kNearest, where they name none, stands until Assign.
+  absl::Status ReadLists() {
+    for (uint64_t i = 0; i < source_.size(); i += chunk_rows_) {
+      if (!Report("read lists", 0)) return Cancelled();
+      const uint64_t n = std::min(chunk_rows_, source_.size() - i);
+      if (absl::Status s = source_.ReadLists(i, n, spec_, &assigned_[i]); !s.ok()) return s;
+    }
+    if (spec_.lists == 1) std::fill(assigned_.begin(), assigned_.end(), 0);
+    return absl::OkStatus();
+  }
+
+  // Centroids of the lists that rows name: the means of these rows, as k-means would have them.
+  absl::Status Average(Model* model) {
+    const uint32_t dim = spec_.coarse_dim;
+    std::vector<double> sums(size_t{spec_.lists} * dim, 0.0);
+    std::vector<uint64_t> counts(spec_.lists, 0);
+    std::vector<float> prefixes;
+    for (uint64_t i = 0; i < source_.size(); i += chunk_rows_) {
+      const double fraction = static_cast<double>(i) / static_cast<double>(source_.size());
+      if (!Report("average", kTrained * fraction)) return Cancelled();
+      const uint64_t n = std::min(chunk_rows_, source_.size() - i);
+      if (absl::Status s = Read(i, n); !s.ok()) return s;
+      prefixes.resize(n * dim);
+      TakePrefixes(schema_, decoded_.data(), n, dim, prefixes.data());
+      for (uint64_t j = 0; j < n; ++j) {
+        const uint32_t list = assigned_[i + j];
+        if (list == BuildSource::kNearest) continue;
+        ++counts[list];
+        double* sum = sums.data() + size_t{list} * dim;
+        for (uint32_t d = 0; d < dim; ++d) sum[d] += prefixes[j * dim + d];
+      }
+    }
+    model->centroids.resize(sums.size(), 0.0f);
+    for (uint32_t l = 0; l < spec_.lists; ++l) {
+      const std::span<const double> sum(sums.data() + size_t{l} * dim, dim);
+      double scale = static_cast<double>(counts[l]);
+      if (schema_.metric != Metric::kL2) {
+        scale = std::sqrt(std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0));
+      }
+      // No rows, or rows that cancel each other out and so have no direction.
+      if (scale == 0) {
+        model->no_centroid.resize(spec_.lists);
+        model->no_centroid[l] = true;
+        continue;
+      }
+      for (uint32_t d = 0; d < dim; ++d) {
+        model->centroids[size_t{l} * dim + d] = static_cast<float>(sum[d] / scale);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // The lists of rows i .. i + n - 1, decoded, which are those of their nearest centroids where the
+  // rows themselves name none.
+  absl::Status AssignRows(const Model& model, uint64_t i, uint64_t n) {
+    const uint32_t dim = spec_.coarse_dim;
+    std::vector<uint64_t> open;  // that name none
+    for (uint64_t j = i; j < i + n; ++j) {
+      if (!spec_.own_lists() || assigned_[j] == BuildSource::kNearest) open.push_back(j);
+    }
+    if (open.empty()) return absl::OkStatus();
+    prefixes_.resize(open.size() * dim);
+    for (size_t k = 0; k < open.size(); ++k) {
+      TakePrefixes(schema_, decoded_.data() + (open[k] - i) * schema_.dim, 1, dim,
+                   prefixes_.data() + k * dim);
+    }
+    nearest_.assign(open.size(), 0);
+    if (!near_.empty()) {
+      KMeansOptions options = kmeans_;
+      options.clusters = static_cast<uint32_t>(near_.size());
+      absl::Status status = AssignToCentroids(
+          options, near_.size() == model.lists ? model.centroids : near_centroids_,
+          prefixes_.data(), open.size(), &nearest_);
+      if (!status.ok()) return status;
+    }
+    for (size_t k = 0; k < open.size(); ++k) {
+      assigned_[open[k]] = near_.empty() ? 0 : near_[static_cast<size_t>(nearest_[k])];
+    }
     return absl::OkStatus();
   }
 
   // Assigns every row and averages the lists.
   absl::Status Assign(Model* model) {
+    for (uint32_t l = 0; l < model->lists; ++l) {
+      if (model->has_centroid(l)) near_.push_back(l);
+    }
+    if (near_.size() < model->lists) {
+      for (const uint32_t l : near_) {
+        const auto first = model->centroids.begin() + ptrdiff_t{l} * spec_.coarse_dim;
+        near_centroids_.insert(near_centroids_.end(), first, first + spec_.coarse_dim);
+      }
+    }
     std::vector<double> sums(size_t{spec_.lists} * schema_.dim, 0.0);
     std::vector<uint64_t> counts(spec_.lists, 0);
-    std::vector<float> prefixes;
-    std::vector<int64_t> nearest;
     for (uint64_t i = 0; i < source_.size(); i += chunk_rows_) {
       const double fraction = static_cast<double>(i) / static_cast<double>(source_.size());
       if (!Report("assign", kTrained + (kAssigned - kTrained) * fraction)) return Cancelled();
       const uint64_t n = std::min(chunk_rows_, source_.size() - i);
       if (absl::Status s = Read(i, n); !s.ok()) return s;
-      prefixes.resize(n * spec_.coarse_dim);
-      TakePrefixes(schema_, decoded_.data(), n, spec_.coarse_dim, prefixes.data());
-      absl::Status status =
-          AssignToCentroids(kmeans_, model->centroids, prefixes.data(), n, &nearest);
-      if (!status.ok()) return status;
+      if (absl::Status s = AssignRows(*model, i, n); !s.ok()) return s;
       for (uint64_t j = 0; j < n; ++j) {
-        const auto list = static_cast<uint32_t>(nearest[j]);
-        assigned_[i + j] = list;
+        const uint32_t list = assigned_[i + j];
         ++counts[list];
         const float* x = decoded_.data() + j * schema_.dim;
         double* sum = sums.data() + size_t{list} * schema_.dim;
@@ -242,13 +332,23 @@ class Builder {
   const size_t vector_bytes_;
   const uint64_t chunk_rows_;
   KMeansOptions kmeans_;
-  std::vector<uint32_t> assigned_;  // list of each row
-  std::vector<uint32_t> slots_;     // place of each row
+  std::vector<uint32_t> assigned_;     // list of each row
+  std::vector<uint32_t> near_;         // the lists with a centroid
+  std::vector<float> near_centroids_;  // theirs, where that is not all
+  std::vector<float> prefixes_;
+  std::vector<int64_t> nearest_;
+  std::vector<uint32_t> slots_;  // place of each row
   std::vector<std::byte> bytes_;
   std::vector<float> decoded_;
 };
 
 }  // namespace
+
+absl::Status BuildSource::ReadLists(uint64_t /*i*/, uint64_t /*n*/, const IndexSpec& spec,
+                                    uint32_t* /*out*/) const {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the rows have no attribute \"", spec.list_attribute, "\""));
+}
 
 absl::StatusOr<std::unique_ptr<IvfIndex>> BuildIvfIndex(const VectorSchema& schema,
                                                         const IndexSpec& spec, IdKind id_kind,

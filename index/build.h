@@ -1,5 +1,5 @@
-// Builds a new generation: trains (k-means of FAISS on x[:coarse_dim]), assigns every row, encodes
-// it.
+// Builds a new generation: trains (k-means of FAISS on x[:coarse_dim]) or averages the lists that
+// rows name themselves, assigns every row, encodes it.
 #ifndef NESTOR_INDEX_BUILD_H_
 #define NESTOR_INDEX_BUILD_H_
 
@@ -29,6 +29,12 @@ class BuildSource {
   virtual Row At(uint64_t i) const = 0;
   // Vectors i .. i + n - 1 as stored (n x vector bytes) into `out`.
   virtual absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const = 0;
+
+  static constexpr uint32_t kNearest = 0xffffffff;
+  // Where the spec has a list_attribute: the list, below spec.lists, that it names for each of rows
+  // i .. i + n - 1; kNearest where it names none.
+  virtual absl::Status ReadLists(uint64_t i, uint64_t n, const IndexSpec& spec,
+                                 uint32_t* out) const;
 };
 
 struct BuildOptions {

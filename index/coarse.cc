@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace nestor {
@@ -41,6 +42,9 @@ CoarseTable::CoarseTable(const VectorSchema& schema, const ShellLayout& layout,
                          std::shared_ptr<const Model> model)
     : schema_(schema), model_(std::move(model)) {
   if (!model_->trained()) return;
+  for (uint32_t l = 0; l < lists(); ++l) {
+    if (!model_->has_centroid(l)) no_centroid_.push_back(l);
+  }
   centroids_ =
       MakeTable(ShellLayout({model_->coarse_dim}, ShellCodec::kInt8), model_->centroids, lists());
   if (model_->coarse_dim < schema.dim)
@@ -80,13 +84,15 @@ void CoarseTable::Score(const Kernels& kernels, const float* query, uint32_t dim
       for (size_t l = 0; l < padded; ++l) keys[l] += sums[l];
     }
   }
-  if (schema_.metric == Metric::kDot) return;
-  const float* aux = aux_[static_cast<size_t>(NestingIndex(schema_, dim))].data();
-  if (schema_.metric == Metric::kCosine) {
-    for (size_t l = 0; l < padded; ++l) keys[l] *= aux[l];
-  } else {
-    for (size_t l = 0; l < padded; ++l) keys[l] -= aux[l];
+  if (schema_.metric != Metric::kDot) {
+    const float* aux = aux_[static_cast<size_t>(NestingIndex(schema_, dim))].data();
+    if (schema_.metric == Metric::kCosine) {
+      for (size_t l = 0; l < padded; ++l) keys[l] *= aux[l];
+    } else {
+      for (size_t l = 0; l < padded; ++l) keys[l] -= aux[l];
+    }
   }
+  for (const uint32_t l : no_centroid_) keys[l] = -std::numeric_limits<float>::infinity();
 }
 
 size_t CoarseTable::bytes() const {

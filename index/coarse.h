@@ -23,11 +23,13 @@ class CoarseTable {
               std::shared_ptr<const Model> model);
 
   // Scores all lists by q[:dim] (a nesting dim). keys[0 .. lists rounded up to 16) and as many sums
-  // are overwritten; larger keys are nearer.
+  // are overwritten; larger keys are nearer, those of lists without a centroid are -infinity.
   void Score(const Kernels& kernels, const float* query, uint32_t dim, QueryCode* code, float* sums,
              float* keys) const;
 
   uint32_t lists() const { return model_->lists; }
+  // Ascending.
+  std::span<const uint32_t> no_centroid() const { return no_centroid_; }
   uint32_t padded_lists() const { return static_cast<uint32_t>((model_->lists + 15) / 16 * 16); }
   size_t bytes() const;
   // Bytes that Score reads at `dim`.
@@ -47,6 +49,7 @@ class CoarseTable {
   Table centroids_;
   Table means_;
   std::vector<std::vector<float>> aux_;  // [nesting dim][padded lists]; empty under DOT
+  std::vector<uint32_t> no_centroid_;
 };
 
 }  // namespace nestor

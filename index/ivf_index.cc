@@ -135,8 +135,7 @@ uint32_t IvfIndex::Assign(const std::byte* vector) const {
       rows[i] = model.centroids.data() + size_t{first + i} * model.coarse_dim;
     rep_->kernels_.dots_f32(prefix.data(), rows, n, model.coarse_dim, sums);
     for (uint32_t i = 0; i < n; ++i) {
-      const float key =
-          rep_->half_squares_.empty() ? sums[i] : sums[i] - rep_->half_squares_[first + i];
+      const float key = rep_->distances_.empty() ? sums[i] : sums[i] - rep_->distances_[first + i];
       if (key > best_key) {
         best_key = key;
         best = first + i;

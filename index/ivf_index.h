@@ -42,8 +42,11 @@ inline constexpr uint64_t kNeverDead = ~uint64_t{0};
 struct SearchQuery {
   std::span<const float> vector;  // dim floats, validated by ValidateVector
   uint32_t limit = 10;
-  uint64_t snapshot = 0;                 // sequence whose state is searched
-  uint32_t skip_slot = kNoSlot;          // this row is left out (search by id)
+  uint64_t snapshot = 0;         // sequence whose state is searched
+  uint32_t skip_slot = kNoSlot;  // this row is left out (search by id)
+  // Of a plan for lists: these, below the number of lists, are scanned in place of those that its
+  // coarse stage would choose; repeated ones once. Empty: the coarse stage chooses.
+  std::span<const uint32_t> lists;
   const VectorSource* source = nullptr;  // needed where exact vectors are not in memory
   // Polled between lists: DeadlineExceeded or Cancelled, no partial result.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
@@ -70,6 +73,7 @@ struct StageCost {
 struct SearchResult {
   std::vector<Hit> hits;   // best first, ties by id
   uint32_t score_dim = 0;  // prefix that the scores are of
+  uint32_t lists = 0;      // that were scanned; of a plan for lists
   absl::InlinedVector<StageCost, 8> stages;
 };
 
@@ -149,7 +153,7 @@ class IvfIndex {
   absl::StatusOr<uint64_t> AdoptGraph(const VectorSource* source);
 
   // --- Writer ---
-  // The list that a row of this stored vector belongs to.
+  // The list whose centroid is nearest to a row of this stored vector.
   uint32_t Assign(const std::byte* vector) const;
   // Appends a row to a list; returns its slot. ResourceExhausted when slots run out.
   absl::StatusOr<uint32_t> Append(uint32_t list, const PointId& id, uint64_t row, uint64_t born,
@@ -237,6 +241,10 @@ class IvfIndex {
   class Rep;
   // Whether what the plan scans and refines is in memory.
   absl::Status CheckDims(const Plan& plan) const;
+  // The lists to scan: those that the caller named, or the nearest.
+  void TakeNamed(std::span<const uint32_t> lists, SearchScratch::Buffers* buffers) const;
+  void Coarse(const SearchContext& context, const Plan& plan, SearchScratch::Buffers* buffers,
+              StageCost* cost) const;
   // The first stages of a plan, up to candidates, by lists.
   absl::Status ChooseByLists(const SearchContext& context, const Plan& plan,
                              SearchScratch::Buffers* buffers, SearchResult* result) const;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -70,10 +71,13 @@ class IvfIndex::Rep {
     for (auto& code : codes) table->ready.push_back(AddColumn(std::move(code)));
     SetCodes(std::move(table));
     gone_.resize(lists_.size());
-    if (model_->trained() && schema.metric == Metric::kL2) {
+    const bool l2 = schema.metric == Metric::kL2;
+    if (model_->trained() && (l2 || !model_->no_centroid.empty())) {
       for (uint32_t l = 0; l < model_->lists; ++l) {
         const float* c = model_->centroids.data() + size_t{l} * model_->coarse_dim;
-        half_squares_.push_back(AuxOf(Metric::kL2, kernels_.dot_f64(c, c, model_->coarse_dim)));
+        distances_.push_back(!model_->has_centroid(l) ? std::numeric_limits<float>::infinity()
+                             : l2 ? AuxOf(Metric::kL2, kernels_.dot_f64(c, c, model_->coarse_dim))
+                                  : 0);
       }
     }
   }
@@ -141,7 +145,9 @@ class IvfIndex::Rep {
   const RowsOfNodes node_rows_{rows_};
   std::unique_ptr<Graph> graph_;
   std::unique_ptr<StoredGraph> stored_graph_;  // until Reserve
-  std::vector<float> half_squares_;            // of the centroids, under L2
+  // By list, what its centroid's product with a row is lessened by: under L2 half the centroid's
+  // square; infinite where there is no centroid. Empty: all 0.
+  std::vector<float> distances_;
   mutable Mutex codes_mutex_;
   std::shared_ptr<const CodeTable> codes_ ABSL_GUARDED_BY(codes_mutex_);
   // The writer's.
@@ -177,6 +183,7 @@ struct SearchScratch::Buffers {
   std::vector<float> coarse_keys;
   std::vector<float> coarse_sums;
   std::vector<uint32_t> lists;
+  std::vector<bool> is_named;  // by list; false between searches
   std::vector<uint32_t> slots;
   CodeScan code_scan;
   GraphBuffers graph;

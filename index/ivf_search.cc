@@ -28,6 +28,59 @@ absl::Status IvfIndex::CheckDims(const Plan& plan) const {
   return absl::OkStatus();
 }
 
+// In the order given: who names the nearest first lets the scan's threshold rise early.
+void IvfIndex::TakeNamed(std::span<const uint32_t> lists, SearchScratch::Buffers* buffers) const {
+  SearchScratch::Buffers& b = *buffers;
+  b.is_named.resize(rep_->lists_.size());
+  b.lists.clear();
+  for (const uint32_t list : lists) {
+    if (!b.is_named[list]) b.lists.push_back(list);
+    b.is_named[list] = true;
+  }
+  for (const uint32_t list : b.lists) b.is_named[list] = false;
+}
+
+void IvfIndex::Coarse(const SearchContext& context, const Plan& plan,
+                      SearchScratch::Buffers* buffers, StageCost* cost) const {
+  const Rep& rep = *rep_;
+  SearchScratch::Buffers& b = *buffers;
+  StageTimer timer(cost);
+  const uint32_t lists = rep.lists_.size();
+  const uint32_t probes = std::min(plan.coarse.probes, lists);
+  b.coarse_keys.resize(rep.coarse_.padded_lists());
+  b.coarse_sums.resize(rep.coarse_.padded_lists());
+  rep.coarse_.Score(rep.kernels_, context.query.vector.data(), plan.coarse.dim, &b.coarse_code,
+                    b.coarse_sums.data(), b.coarse_keys.data());
+  const float* keys = b.coarse_keys.data();
+  const float threshold = SelectThreshold(rep.kernels_, keys, lists, probes);
+  b.lists.clear();
+  for (uint32_t l = 0; l < lists; ++l) {
+    if (keys[l] >= threshold) b.lists.push_back(l);
+  }
+  // Nearest first: the scan's threshold rises early.
+  std::sort(b.lists.begin(), b.lists.end(), [keys](uint32_t x, uint32_t y) {
+    return keys[x] != keys[y] ? keys[x] > keys[y] : x < y;
+  });
+  if (b.lists.size() > probes) b.lists.resize(probes);
+  // Lists without a centroid are far from everything, so that they take no probe from others; how
+  // far those are that rows have come to nobody knows before the next build.
+  if (!rep.coarse_.no_centroid().empty()) {
+    std::erase_if(b.lists, [&](uint32_t l) { return !rep.model_->has_centroid(l); });
+    for (const uint32_t l : rep.coarse_.no_centroid()) {
+      const Run* first = rep.lists_.First(l);
+      if (first != nullptr && first->count.load(std::memory_order_acquire) != 0) {
+        b.lists.push_back(l);
+      }
+    }
+  }
+  cost->name = "coarse";
+  cost->dim = plan.coarse.dim;
+  cost->in = lists;
+  cost->out = b.lists.size();
+  cost->bytes = rep.coarse_.BytesAt(plan.coarse.dim);
+  cost->multiply_adds = uint64_t{lists} * plan.coarse.dim;
+}
+
 absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& plan,
                                      SearchScratch::Buffers* buffers, SearchResult* result) const {
   const Rep& rep = *rep_;
@@ -46,36 +99,15 @@ absl::Status IvfIndex::ChooseByLists(const SearchContext& context, const Plan& p
     if (!found.ok()) return found.status();
     code = *found;
   }
-  // Coarse. One list needs no choice.
-  const uint32_t lists = rep.lists_.size();
-  const uint32_t probes = std::min(plan.coarse.probes, lists);
-  if (lists == 1) {
+  // One list needs no choice.
+  if (!query.lists.empty()) {
+    TakeNamed(query.lists, &b);
+  } else if (rep.lists_.size() == 1) {
     b.lists.assign(1, 0);
   } else {
-    StageCost& cost = result->stages.emplace_back();
-    StageTimer timer(&cost);
-    b.coarse_keys.resize(rep.coarse_.padded_lists());
-    b.coarse_sums.resize(rep.coarse_.padded_lists());
-    rep.coarse_.Score(rep.kernels_, query.vector.data(), plan.coarse.dim, &b.coarse_code,
-                      b.coarse_sums.data(), b.coarse_keys.data());
-    const float* keys = b.coarse_keys.data();
-    const float threshold = SelectThreshold(rep.kernels_, keys, lists, probes);
-    b.lists.clear();
-    for (uint32_t l = 0; l < lists; ++l) {
-      if (keys[l] >= threshold) b.lists.push_back(l);
-    }
-    // Nearest first: the scan's threshold rises early.
-    std::sort(b.lists.begin(), b.lists.end(), [keys](uint32_t x, uint32_t y) {
-      return keys[x] != keys[y] ? keys[x] > keys[y] : x < y;
-    });
-    if (b.lists.size() > probes) b.lists.resize(probes);
-    cost.name = "coarse";
-    cost.dim = plan.coarse.dim;
-    cost.in = lists;
-    cost.out = b.lists.size();
-    cost.bytes = rep.coarse_.BytesAt(plan.coarse.dim);
-    cost.multiply_adds = uint64_t{lists} * plan.coarse.dim;
+    Coarse(context, plan, &b, &result->stages.emplace_back());
   }
+  result->lists = static_cast<uint32_t>(b.lists.size());
 
   StageCost& cost = result->stages.emplace_back();
   StageTimer timer(&cost);

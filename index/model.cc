@@ -9,7 +9,8 @@ namespace nestor {
 namespace {
 
 // Little-endian: u32 lists, u32 coarse_dim, u32 dim, the reach (5 x u32 probes, 5 x u32 keep), then
-// centroids and means as f32.
+// centroids and means as f32; from format 7 on, where there are lists without a centroid, a bit a
+// list that says which, in whole bytes.
 constexpr size_t kSizesBytes = 12;
 constexpr size_t kReachBytes = sizeof(Reach);
 constexpr size_t kHeaderBytes = kSizesBytes + kReachBytes;
@@ -28,7 +29,12 @@ std::string SerializeModel(const Model& model) {
   for (const std::vector<float>* part : {&model.centroids, &model.means}) {
     bytes.append(reinterpret_cast<const char*>(part->data()), part->size() * sizeof(float));
   }
-  return bytes;
+  if (model.no_centroid.empty()) return bytes;
+  std::string bits((model.lists + 7) / 8, '\0');
+  for (uint32_t l = 0; l < model.lists; ++l) {
+    if (model.no_centroid[l]) bits[l / 8] |= static_cast<char>(1 << l % 8);
+  }
+  return bytes + bits;
 }
 
 absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
@@ -56,9 +62,10 @@ absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
   }
   const size_t expected =
       kHeaderBytes + (model->centroids.size() + model->means.size()) * sizeof(float);
-  if (bytes.size() != expected) {
+  const size_t bits = coarse_dim != 0 && bytes.size() > expected ? (lists + 7) / 8 : 0;
+  if (bytes.size() != expected + bits) {
     return absl::DataLossError(
-        absl::StrCat("model has ", bytes.size(), " bytes, expected ", expected));
+        absl::StrCat("model has ", bytes.size(), " bytes, expected ", expected + bits));
   }
   const char* p = bytes.data() + kHeaderBytes;
   for (std::vector<float>* part : {&model->centroids, &model->means}) {
@@ -67,6 +74,16 @@ absl::StatusOr<std::shared_ptr<const Model>> ParseModel(absl::string_view bytes,
     p += part->size() * sizeof(float);
     for (float v : *part) {
       if (!std::isfinite(v)) return absl::DataLossError("model holds a number that is not finite");
+    }
+  }
+  if (bits != 0) model->no_centroid.resize(lists);
+  for (uint32_t l = 0; l < bits * 8; ++l) {
+    const bool set = (static_cast<uint8_t>(p[l / 8]) >> l % 8 & 1) != 0;
+    if (l < lists) {
+      model->no_centroid[l] = set;
+    } else if (set) {
+      return absl::DataLossError(
+          absl::StrCat("model says of list ", l, " of ", lists, " that it has no centroid"));
     }
   }
   return model;

@@ -22,12 +22,17 @@ struct Model {
   uint32_t coarse_dim = 0;       // 0 = untrained, one list
   std::vector<float> centroids;  // lists x coarse_dim; unit length under COSINE and DOT
   std::vector<float> means;      // lists x dim; of the rows at the build, under COSINE of unit rows
-  Reach reach;                   // zeros while untrained
+  // Of the caller's lists, empty where all have one: those without a centroid (zeros), as no row
+  // lay in them at the build. Nothing is near them; what comes to them later, because it names
+  // them, is scanned by every search.
+  std::vector<bool> no_centroid;
+  Reach reach;  // zeros while untrained
 
   // One list, nothing trained.
   static std::shared_ptr<const Model> Untrained();
 
   bool trained() const { return coarse_dim != 0; }
+  bool has_centroid(uint32_t list) const { return no_centroid.empty() || !no_centroid[list]; }
 };
 
 // Bytes for the store and back. Parse checks every size against the schema: DataLoss says what is

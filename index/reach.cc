@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "index/base/mutex.h"
@@ -75,13 +76,17 @@ absl::StatusOr<Reach> MeasureReach(const IvfIndex& index, const BuildSource& sou
         dot += c[d] * q[d];
         square += c[d] * c[d];
       }
-      order[l] = {schema.metric == Metric::kL2 ? square / 2 - dot : -dot, l};
+      const float distance = schema.metric == Metric::kL2 ? square / 2 - dot : -dot;
+      order[l] = {model.has_centroid(l) ? distance : std::numeric_limits<float>::infinity(), l};
     }
     std::sort(order.begin(), order.end());
     for (uint32_t rank = 0; rank < model.lists; ++rank) rank_of[order[rank].second] = rank;
     for (uint32_t j = 0; j < truth->k; ++j) {
       const uint32_t row = truth->rows[i * truth->k + j];
-      if (row != sample_row(i)) list_ranks.push_back(rank_of[index.ListAt(slots[row])]);
+      if (row == sample_row(i)) continue;
+      const uint32_t list = index.ListAt(slots[row]);
+      // Without a centroid it is scanned in any case.
+      list_ranks.push_back(model.has_centroid(list) ? rank_of[list] : 0);
     }
   }
   std::sort(list_ranks.begin(), list_ranks.end());

@@ -203,6 +203,19 @@ uint32_t NextShell(const VectorSchema& schema, uint32_t bound) {
       std::upper_bound(schema.nesting.begin(), schema.nesting.end(), bound + kMaxShellDims));
 }
 
+absl::Status ValidateOwnLists(const IndexSpec& spec) {
+  if (!spec.own_lists()) return absl::OkStatus();
+  const std::string what = absl::StrCat("list_attribute \"", spec.list_attribute, "\" ");
+  if (spec.no_lists) {
+    return absl::InvalidArgumentError(absl::StrCat(what, "needs lists; the index is to have none"));
+  }
+  if (spec.lists == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, "needs the number of lists, 1..", kMaxLists, "; lists is 0"));
+  }
+  return absl::OkStatus();
+}
+
 void ResolveGraph(const VectorSchema& schema, GraphSpec* graph) {
   // Half of the vector, up to 384 dims: a search is bound by cache misses, of which longer codes
   // have hardly more, and shorter ones rank worse (shared/reference/performance.md, section 8).
@@ -228,6 +241,7 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
   } else if (spec.no_lists) {
     return absl::InvalidArgumentError("an index without lists needs a graph");
   }
+  if (absl::Status s = ValidateOwnLists(spec); !s.ok()) return s;
   if (absl::Status s = ValidateCodes(spec, schema); !s.ok()) return s;
   uint32_t previous = 0;
   for (uint32_t bound : spec.shells) {
@@ -257,9 +271,9 @@ IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_
   IndexSpec resolved = spec;
   if (resolved.graph.has_value()) ResolveGraph(schema, &*resolved.graph);
   if (resolved.coarse_dim == 0) resolved.coarse_dim = NestingAtLeast(schema, 128);
-  if (rows < kMinRowsToTrain || resolved.no_lists) {
+  if (resolved.no_lists || (rows < kMinRowsToTrain && !resolved.own_lists())) {
     resolved.lists = 1;
-  } else {
+  } else if (!resolved.own_lists()) {
     uint64_t lists = resolved.lists;
     // Many small lists suit an int8 scan whose routing costs little: measured best at 4 to 5
     // sqrt(rows).

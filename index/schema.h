@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -55,7 +56,7 @@ struct GraphSpec {
 
 struct IndexSpec {
   uint32_t coarse_dim = 0;  // prefix that chooses lists, one of the nesting; 0 = choose
-  uint32_t lists = 0;       // 0 = choose; lowered to rows / 39
+  uint32_t lists = 0;       // 0 = choose; lowered to rows / 39, but for own_lists()
   std::vector<uint32_t>
       shells;  // ascending upper bounds out of the nesting, the last is dim; empty = choose
   ShellCodec codec = ShellCodec::kInt8;
@@ -69,6 +70,12 @@ struct IndexSpec {
   bool no_lists = false;
   // Of every row beside its shells, to be scanned in their place; at most kMaxCodes, all different.
   std::vector<OpqSpec> codes;
+  // Where set, rows lie in the lists that this attribute of theirs names, 0..lists - 1; `lists` is
+  // given then, and stays as it is. Empty = rows lie in the lists of their nearest centroids.
+  std::string list_attribute;
+
+  // Whether the numbers of lists are the caller's, and mean the same after the next build.
+  bool own_lists() const { return !list_attribute.empty(); }
 
   bool operator==(const IndexSpec&) const = default;
 };
@@ -85,8 +92,8 @@ absl::StatusOr<ShellCodec> ParseShellCodec(absl::string_view name);
 absl::Status ValidateSchema(const VectorSchema& schema, uint32_t max_dim = kMaxDim);
 absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema);
 
-// The spec with every 0 and empty field chosen for `rows` rows, and lists lowered to rows / 39 (one
-// below 1,000 rows). `spec` must be valid.
+// The spec with every 0 and empty field chosen for `rows` rows, and lists, unless they are the
+// caller's, lowered to rows / 39 (one below 1,000 rows). `spec` must be valid.
 IndexSpec ResolveSpec(const IndexSpec& spec, const VectorSchema& schema, uint64_t rows);
 
 // The bounds of a resolved spec's shells that are in memory.

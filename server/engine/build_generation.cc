@@ -13,6 +13,7 @@
 #include "index/build.h"
 #include "index/code_table.h"
 #include "server/engine/clock.h"
+#include "server/engine/list_attribute.h"
 #include "server/engine/priority.h"
 #include "server/engine/row_source.h"
 #include "server/engine/stored_codes.h"
@@ -193,7 +194,11 @@ absl::Status Build::Add(const Writer::Change& added, Batch* batch) {
     vector = fetched.data();
   }
   const PointId id = old.IdAt(added.slot);
-  const uint32_t list = next_->index->Assign(vector);
+  uint32_t list = BuildSource::kNearest;
+  if (const IndexSpec& spec = next_->index->spec(); !spec.list_attribute.empty()) {
+    if (absl::Status s = ReadListAttributes(points_, {&row, 1}, spec, &list); !s.ok()) return s;
+  }
+  if (list == BuildSource::kNearest) list = next_->index->Assign(vector);
   const absl::Status appended =
       next_
           ->Append(list, id, row, added.seq, vector,

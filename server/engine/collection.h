@@ -152,7 +152,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
                                     const SearchRequest& request) const;
   // All of the query but its vector.
   SearchQuery QueryOf(const SearchView& view, const SearchRequest& request) const;
-  // All of the reply but `how` and what hits carry beyond id, score and sequence.
+  // All of the reply but `how`, of which it sets what the lists that a query names change, and but
+  // what hits carry beyond id, score and sequence.
   void Reply(const SearchView& view, const SearchRequest& request, const SearchResult& result,
              SearchReply* reply) const;
   // Vectors and attributes, as `output` asks, of rows that a pinned snapshot shows.

@@ -64,6 +64,9 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
     absl::StatusOr<std::string> attributes =
         EncodeCheckedAttributes(spec->attributes, point.attributes);
     if (!attributes.ok()) return AtPoint(i, point.id, attributes.status());
+    if (absl::Status status = CheckListAttribute(spec->index, point.attributes); !status.ok()) {
+      return AtPoint(i, point.id, status);
+    }
     op.attributes = *std::move(attributes);
     absl::StatusOr<EncodedPoint> encoded = codec.Encode(point.vector, &(*spaces)[i]);
     if (!encoded.ok()) return AtPoint(i, point.id, encoded.status());
@@ -71,7 +74,8 @@ absl::StatusOr<LogEntry> Collection::MakeUpsert(std::span<const PointInput> poin
     op.indexed = encoded->indexed;
     op.tokens = std::move(encoded->tokens);
     op.generation = generation->number;
-    op.list = generation->index->Assign(reinterpret_cast<const std::byte*>(op.indexed.data()));
+    op.list =
+        generation->ListOf(op.attributes, reinterpret_cast<const std::byte*>(op.indexed.data()));
     entry.bytes += op.stored.size() + op.attributes.size() + IdBytes(op.id) + 64;
     if (multi_) {
       entry.bytes += op.tokens->bytes() + dim;

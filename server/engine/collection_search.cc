@@ -112,7 +112,9 @@ absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
   const IvfIndex& index = *generation.index;
   const VectorSchema& schema = generation.schema();
   const MultiSpec* const multi = generation.codec().multi();
+  const bool named = !request.lists.empty();
   if (const auto* exact = std::get_if<ExactSearch>(&request.how)) {
+    if (named) return absl::InvalidArgumentError("lists are named, for an exact search");
     if (multi != nullptr) return ResolveExactTokens(multi->tokens.token, exact->dim);
     const uint32_t dim = exact->dim == 0 ? schema.dim : exact->dim;
     if (NestingIndex(schema, dim) < 0) {
@@ -125,10 +127,15 @@ absl::StatusOr<SearchHow> Collection::Resolve(const Generation& generation,
   Plan plan;
   if (given != nullptr) {
     plan = *given;
-  } else if (multi != nullptr) {
-    plan = DefaultTokenPlan(schema, multi->tokens.token, index.Shape(), request.limit);
   } else {
-    plan = DefaultPlan(schema, index.Shape(), request.limit);
+    IndexShape shape = index.Shape();
+    if (named) shape.graph.reset();
+    plan = multi != nullptr ? DefaultTokenPlan(schema, multi->tokens.token, shape, request.limit)
+                            : DefaultPlan(schema, shape, request.limit);
+  }
+  if (named && plan.graph.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("lists are named, for the plan ", FormatPlan(plan), ", which has none"));
   }
   const absl::Status valid =
       ValidatePlan(plan, schema, request.limit, multi == nullptr ? nullptr : &multi->tokens.token);
@@ -149,6 +156,8 @@ void Collection::Reply(const SearchView& view, const SearchRequest& request,
                        const SearchResult& result, SearchReply* reply) const {
   const Generation& generation = *view.generation_;
   context_->searches.fetch_add(1, std::memory_order_relaxed);
+  // The plan's were not asked.
+  if (!request.lists.empty()) std::get<Plan>(reply->how).coarse.probes = result.lists;
   reply->score_dim = result.score_dim;
   reply->stages = result.stages;
   reply->seq = view.seq_;
@@ -176,6 +185,11 @@ absl::Status Collection::Search(const SearchView& view, const SearchRequest& req
   }
   absl::StatusOr<SearchHow> how = Resolve(generation, request);
   if (!how.ok()) return how.status();
+  if (!request.lists.empty()) {
+    absl::Status status = CheckNamedLists(generation.index->spec(), request.lists);
+    if (!status.ok()) return status;
+    prepared.query.lists = request.lists;
+  }
 
   std::unique_ptr<SearchScratch> borrowed;
   if (scratch == nullptr) {
@@ -189,8 +203,8 @@ absl::Status Collection::Search(const SearchView& view, const SearchRequest& req
   if (borrowed != nullptr) context_->scratches.Return(std::move(borrowed));
   if (!status.ok()) return status;
 
-  Reply(view, request, result, reply);
   reply->how = *std::move(how);
+  Reply(view, request, result, reply);
   for (size_t i = 0; i < matches.size(); ++i) reply->hits[i].matches = std::move(matches[i]);
   if (!request.output.attributes && !request.output.vector) return absl::OkStatus();
   std::vector<uint32_t> slots;
@@ -231,9 +245,15 @@ absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest&
       if (!next.has_value()) return false;
       *query = like;
       query->vector = *next;
-      const absl::Status status = CheckQuery(view->generation_->schema(), *next);
+      absl::Status status = CheckQuery(view->generation_->schema(), *next);
+      if (status.ok()) status = TakeLists(lane, query);
       if (!status.ok()) return status;
       return true;
+    }
+    absl::Status TakeLists(size_t lane, SearchQuery* query) const {
+      if (request->lists.empty()) return absl::OkStatus();
+      query->lists = queries->Lists(lane);
+      return CheckNamedLists(view->built(), query->lists);
     }
     void Take(size_t lane, const SearchResult& result) override {
       collection->Reply(*view, *request, result, &reply);
@@ -269,6 +289,7 @@ absl::Status Collection::SearchMany(const SearchView& view, const SearchRequest&
       one.query = *next;
     }
     absl::Status status = LoadQuery(generation, one, &prepared);
+    if (status.ok()) status = searches.TakeLists(0, &prepared.query);
     if (status.ok()) status = Run(generation, prepared, *how, scratch, &result, nullptr);
     if (!status.ok()) return status;
     searches.Take(0, result);

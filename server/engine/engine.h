@@ -98,8 +98,9 @@ class SearchView {
   const IndexSpec& built() const;  // of the index that it searches
   uint64_t seq() const { return seq_; }
 
-  // Validates the query (dim, finite, norms), the limit (1..kMaxLimit) and the plan. `scratch` may
-  // be null: then one is borrowed from the engine's pool. NotFound: the query's id, naming it.
+  // Validates the query (dim, finite, norms), the limit (1..kMaxLimit), the plan and the lists that
+  // are named (FailedPrecondition: their numbers are not the caller's). `scratch` may be null: then
+  // one is borrowed from the engine's pool. NotFound: the query's id, naming it.
   // `reply` is overwritten, its memory reused.
   absl::Status Search(const SearchRequest& request, SearchScratch* scratch,
                       SearchReply* reply) const;

@@ -2,6 +2,7 @@
 // that come and go.
 #include "absl/strings/str_cat.h"
 #include "server/engine/engine_rep.h"
+#include "server/engine/validate.h"
 
 namespace nestor {
 
@@ -13,7 +14,7 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
   Collection& collection = **found;
   CollectionSpec next = *collection.spec();
   if (spec.has_value()) {
-    if (absl::Status s = ValidateSpec(*spec, collection.schema()); !s.ok()) return s;
+    if (absl::Status s = ValidateIndexSpec(*spec, next); !s.ok()) return s;
     next.index = *spec;
   }
   if (absl::Status status = AdmitBuild(collection, next); !status.ok()) return status;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "index/ivf_index.h"
 #include "index/multi/token_rows.h"
 #include "server/engine/id_map.h"
@@ -30,6 +31,10 @@ struct Generation {
 
   const PointCodec& codec() const { return points.codec(); }
   const VectorSchema& schema() const { return codec().schema(); }  // of what is indexed
+
+  // The list of a point: the one that its encoded attributes name, where the index was built of
+  // such; else, also where they name a list that only a later build will have, the nearest one.
+  uint32_t ListOf(absl::string_view attributes, const std::byte* vector) const;
 
   // By the writer: IvfIndex::Append, and what is kept beside the index. `block`: of MULTI.
   absl::StatusOr<uint32_t> Append(uint32_t list, const PointId& id, uint64_t row, uint64_t born,

@@ -15,6 +15,7 @@
 #include "index/multi/stored_fde.h"
 #include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
+#include "server/engine/validate.h"
 #include "server/storage/keys.h"
 
 namespace nestor {
@@ -28,12 +29,14 @@ const std::byte* Bytes(absl::string_view text) {
   return reinterpret_cast<const std::byte*>(text.data());
 }
 
-// One list, no graph and no codes: what is not built yet takes writes as fast as it can.
+// One list of the server's, no graph and no codes: what is not built yet takes writes as fast as it
+// can.
 IndexSpec SpecBeforeBuild(const CollectionSpec& spec) {
   IndexSpec wanted = spec.index;
   wanted.graph.reset();
   wanted.no_lists = false;
   wanted.codes.clear();
+  wanted.list_attribute.clear();
   return ResolveSpec(wanted, spec.schema, 0);
 }
 
@@ -69,6 +72,7 @@ class Loader {
     uint64_t row;
     uint64_t born;
     PointId id;
+    std::string attributes;
     std::string stored;
   };
 
@@ -144,7 +148,15 @@ absl::Status Loader::ReadGeneration() {
     absl::StatusOr<std::shared_ptr<const Model>> model = ParseModel(**bytes, spec_.schema);
     if (!model.ok()) return model.status();
     model_ = *std::move(model);
-    if (absl::Status status = ValidateSpec(record_.spec, spec_.schema); !status.ok()) {
+    absl::Status status = ValidateIndexSpec(record_.spec, spec_);
+    if (status.ok() && record_.spec.own_lists() &&
+        (record_.spec.lists != model_->lists ||
+         (model_->trained() && record_.spec.coarse_dim != model_->coarse_dim))) {
+      status = absl::InvalidArgumentError(absl::StrCat(
+          "the model has ", model_->lists, " lists and coarse_dim ", model_->coarse_dim,
+          ", the spec ", record_.spec.lists, " and ", record_.spec.coarse_dim));
+    }
+    if (!status.ok()) {
       return absl::DataLossError(
           absl::StrCat("generation ", record_.generation, ": ", status.message()));
     }
@@ -317,7 +329,8 @@ absl::Status Loader::LoadPoint(size_t i, absl::string_view value) {
   }
   if (slots_[i] == kNoSlot) {
     MutexLock lock(&mutex_);
-    unlisted_.push_back({rows_[i], point->seq, point->id, std::string(point->vector)});
+    unlisted_.push_back({rows_[i], point->seq, point->id, std::string(point->attributes),
+                         std::string(point->vector)});
     return absl::OkStatus();
   }
   index_->Fill(slots_[i], point->id, rows_[i], point->seq, Bytes(encoded->indexed));
@@ -337,7 +350,7 @@ absl::Status Loader::Mend() {
   for (const Unlisted& row : unlisted_) {
     absl::StatusOr<EncodedPoint> point = codec_->Decode(row.stored, &space);
     if (!point.ok()) return point.status();
-    const uint32_t list = index_->Assign(Bytes(point->indexed));
+    const uint32_t list = loaded_.generation->ListOf(row.attributes, Bytes(point->indexed));
     const absl::Status appended = loaded_.generation
                                       ->Append(list, row.id, row.row, row.born,
                                                Bytes(point->indexed), std::move(point->tokens))

@@ -30,7 +30,7 @@ struct LogOp {
   std::shared_ptr<const TokenBlock> tokens;
   std::string attributes;  // encoded
 
-  // Hint, no part of the entry's meaning: the list that `indexed` belongs to in `generation`, found
+  // Hint, no part of the entry's meaning: the list that the point belongs to in `generation`, found
   // by the caller's thread so that the writer need not.
   uint32_t generation = 0;
   uint32_t list = 0;

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "server/engine/list_attribute.h"
+
 namespace nestor {
 
 RowSource::RowSource(const IvfIndex& index, const StoredPoints& points, std::vector<uint32_t> slots)
@@ -26,6 +28,13 @@ absl::Status RowSource::Read(uint64_t i, uint64_t n, std::byte* out) const {
   }
   // Vectors are in memory for all rows or for none.
   return rows.empty() ? absl::OkStatus() : points_.Fetch(rows, out);
+}
+
+absl::Status RowSource::ReadLists(uint64_t i, uint64_t n, const IndexSpec& spec,
+                                  uint32_t* out) const {
+  std::vector<uint64_t> rows(n);
+  for (uint64_t k = 0; k < n; ++k) rows[k] = row(i + k);
+  return ReadListAttributes(points_, rows, spec, out);
 }
 
 }  // namespace nestor

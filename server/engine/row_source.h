@@ -25,6 +25,9 @@ class RowSource : public BuildSource {
     return {index_.IdAt(slots_[i]), index_.RowAt(slots_[i]), born_[i]};
   }
   absl::Status Read(uint64_t i, uint64_t n, std::byte* out) const override;
+  // FailedPrecondition: a point names a list that there is not to be.
+  absl::Status ReadLists(uint64_t i, uint64_t n, const IndexSpec& spec,
+                         uint32_t* out) const override;
 
   uint32_t slot(uint64_t i) const { return slots_[i]; }
   uint64_t row(uint64_t i) const { return index_.RowAt(slots_[i]); }

@@ -143,6 +143,9 @@ struct SearchRequest {
   std::variant<std::span<const float>, PointId, TokenQuery> query;
   uint32_t limit = 10;
   SearchHow how;
+  // The lists to scan, not for exact search or a plan for the graph; empty: the plan's coarse stage
+  // chooses. Of a batch not empty where its queries name lists, which their feed has.
+  std::span<const uint32_t> lists;
   PointOutput output;
   bool seqs = true;      // whether hits carry theirs
   bool matches = false;  // .. and, of MULTI, theirs; not where FDEs alone score
@@ -177,6 +180,8 @@ class QueryFeed {
   // The next query, D floats that stay until it is taken back (of MULTI: of all its tokens);
   // nullopt: there are no more.
   virtual std::optional<std::span<const float>> Next(size_t lane) = 0;
+  // Where the request names lists: those of the lane's query, which stay as long as it does.
+  virtual std::span<const uint32_t> Lists(size_t /*lane*/) const { return {}; }
   // The lane's query is answered. In the order in which they end, which need not be that of Next.
   virtual void Take(size_t lane, const SearchReply& reply) = 0;
 };

@@ -126,6 +126,57 @@ absl::Status NormalizeCollectionSpec(CollectionSpec* spec) {
   return NormalizeFields(&spec->attributes);
 }
 
+absl::Status ValidateIndexSpec(const IndexSpec& index, const CollectionSpec& spec) {
+  if (absl::Status status = ValidateSpec(index, spec.schema); !status.ok()) return status;
+  if (index.list_attribute.empty()) return absl::OkStatus();
+  const std::string name = absl::CHexEscape(index.list_attribute.substr(0, kMaxNameBytes));
+  const AttributeField* field = FindField(spec.attributes, index.list_attribute);
+  if (field == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("list_attribute \"", name,
+                                                   "\" is none of the collection's ",
+                                                   spec.attributes.size(), " attributes"));
+  }
+  if (field->type != AttributeType::kInt64) {
+    return absl::InvalidArgumentError(absl::StrCat("list_attribute \"", name, "\" is ",
+                                                   TypeName(field->type), ", it must be int64"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckListValue(const IndexSpec& index, int64_t value) {
+  if (value >= 0 && value < int64_t{index.lists}) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the list_attribute \"", index.list_attribute,
+                                                 "\" is ", value, ", the lists are 0..",
+                                                 int64_t{index.lists} - 1));
+}
+
+absl::Status CheckListAttribute(const IndexSpec& index, const Attributes& attributes) {
+  if (index.list_attribute.empty()) return absl::OkStatus();
+  for (const Attribute& attribute : attributes) {
+    if (attribute.name != index.list_attribute) continue;
+    return CheckListValue(index, std::get<int64_t>(attribute.value));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNamedLists(const IndexSpec& built, std::span<const uint32_t> lists) {
+  if (!built.own_lists()) {
+    return absl::FailedPreconditionError(
+        "lists are named, but the index was not built with a list_attribute: its lists are the "
+        "server's, and each build numbers them anew");
+  }
+  if (lists.empty() || lists.size() > kMaxProbes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(lists.size(), " lists are named, limit 1..", kMaxProbes));
+  }
+  for (size_t i = 0; i < lists.size(); ++i) {
+    if (lists[i] < built.lists) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "list ", lists[i], " at position ", i, " of those named is not in 0..", built.lists - 1));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateCollectionSpec(const CollectionSpec& spec) {
   if (absl::Status status = ValidateName("collection", spec.name); !status.ok()) return status;
   if (spec.multi.has_value()) {
@@ -133,7 +184,7 @@ absl::Status ValidateCollectionSpec(const CollectionSpec& spec) {
   } else if (absl::Status status = ValidateSchema(spec.schema); !status.ok()) {
     return status;
   }
-  if (absl::Status status = ValidateSpec(spec.index, spec.schema); !status.ok()) return status;
+  if (absl::Status status = ValidateIndexSpec(spec.index, spec); !status.ok()) return status;
   if (spec.id_kind != IdKind::kNum && spec.id_kind != IdKind::kStr) {
     return absl::InvalidArgumentError("id kind is neither num nor str");
   }

@@ -1,10 +1,11 @@
 // What the engine refuses at the door: names, specs, attributes, ids, vectors. Pure functions;
-// every failure is InvalidArgument with the value and the limit.
+// every failure, but where it says otherwise, is InvalidArgument with the value and the limit.
 #ifndef NESTOR_SERVER_ENGINE_VALIDATE_H_
 #define NESTOR_SERVER_ENGINE_VALIDATE_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,6 +27,18 @@ absl::Status AddFields(const std::vector<AttributeField>& added,
 // Sorts the attributes by name; the index of token matrices reads what is exact from the store.
 absl::Status NormalizeCollectionSpec(CollectionSpec* spec);
 absl::Status ValidateCollectionSpec(const CollectionSpec& spec);
+
+// Of what the collection indexes, and with the attributes that it has.
+absl::Status ValidateIndexSpec(const IndexSpec& index, const CollectionSpec& spec);
+
+// Whether a point may name this list, or what these attributes name: 0..lists - 1, where the spec
+// has a list_attribute.
+absl::Status CheckListValue(const IndexSpec& index, int64_t value);
+absl::Status CheckListAttribute(const IndexSpec& index, const Attributes& attributes);
+
+// The lists that a query names, of an index of this spec, as built: 1..kMaxProbes of its lists.
+// FailedPrecondition where their numbers are not the caller's.
+absl::Status CheckNamedLists(const IndexSpec& built, std::span<const uint32_t> lists);
 
 // The kind of the collection; strings of 1..256 bytes.
 absl::Status ValidateId(IdKind kind, const PointId& id);

@@ -166,7 +166,7 @@ absl::Status Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Over
       PointCodec::Space space;
       const absl::StatusOr<const std::byte*> indexed = Indexed(op, &space);
       if (!indexed.ok()) return indexed.status();
-      effect.list = index.Assign(*indexed);
+      effect.list = generation_->ListOf(op.attributes, *indexed);
     }
     staged->batch.Put(Family::kPoints, PointKey(uid_, effect.row),
                       EncodePointHeader(seq, op.id, op.attributes, op.stored.size()), op.stored);

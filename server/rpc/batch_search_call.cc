@@ -71,6 +71,11 @@ absl::Status BatchSearchCall::Prepare() {
   if (!how.ok()) return how.status();
   search_.limit = request().limit();
   search_.how = *std::move(how);
+  absl::StatusOr<std::vector<uint64_t>> list_ends =
+      ToListEnds(request(), view_->built(), queries_.count());
+  if (!list_ends.ok()) return list_ends.status();
+  list_ends_ = *std::move(list_ends);
+  search_.lists = {request().lists().data(), static_cast<size_t>(request().lists_size())};
   search_.seqs = false;
   search_.patience = patience();
 
@@ -128,6 +133,12 @@ std::optional<std::span<const float>> BatchSearchCall::Share::Next(size_t lane) 
   end = std::min(end, count);
   call->queries_.Prefetch(next);
   return call->queries_.At(last, &SearchMemory::OfThread().batch[lane]);
+}
+
+std::span<const uint32_t> BatchSearchCall::Share::Lists(size_t lane) const {
+  const uint32_t query = queries[lane];
+  const uint64_t begin = query == 0 ? 0 : call->list_ends_[query - 1];
+  return call->search_.lists.subspan(begin, call->list_ends_[query] - begin);
 }
 
 void BatchSearchCall::Share::Take(size_t lane, const SearchReply& found) {

@@ -34,6 +34,7 @@ class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::Ba
   struct Share final : WorkPool::Task, QueryFeed {
     void Run() override { call->Work(this); }
     std::optional<std::span<const float>> Next(size_t lane) override;
+    std::span<const uint32_t> Lists(size_t lane) const override;
     void Take(size_t lane, const SearchReply& found) override;
 
     BatchSearchCall* call = nullptr;
@@ -61,8 +62,9 @@ class BatchSearchCall final : public SnapshotCall<v1::BatchSearchRequest, v1::Ba
 
   std::optional<SearchView> view_;
   QueryRows queries_;
-  SearchRequest search_;  // all of them, but for the vector
-  SearchHow ran_;         // what the first query did
+  SearchRequest search_;             // all of them, but for vectors and lists of each
+  std::vector<uint64_t> list_ends_;  // by query, in search_.lists; empty where none are named
+  SearchHow ran_;                    // what the first query did
   IdKind id_kind_ = IdKind::kNum;
   // Of the reply: query i's hits from i x limit on.
   uint32_t* counts_ = nullptr;

@@ -251,6 +251,7 @@ void SortOutBadRows(const CollectionSpec& spec, ColumnBatch* batch) {
     PointInput& point = batch->points[i];
     absl::Status status = check.Check(point.vector);
     if (status.ok()) status = EncodeCheckedAttributes(spec.attributes, point.attributes).status();
+    if (status.ok()) status = CheckListAttribute(spec.index, point.attributes);
     if (!status.ok()) {
       const uint32_t row = batch->rows[i];
       batch->errors.push_back({row, AtField(absl::StrCat("row ", row), status)});

@@ -199,6 +199,7 @@ absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec
   out.no_lists = spec.no_lists();
   out.memory_dim = spec.memory_dim();
   for (const v1::CodeSpec& code : spec.codes()) out.codes.push_back(ToCodeSpec(code));
+  out.list_attribute = spec.list_attribute();
   return out;
 }
 
@@ -223,6 +224,7 @@ void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out) {
   out->set_no_lists(spec.no_lists);
   out->set_memory_dim(spec.memory_dim);
   for (const OpqSpec& code : spec.codes) FromCodeSpec(code, out->add_codes());
+  out->set_list_attribute(spec.list_attribute);
 }
 
 absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec) {

@@ -1,10 +1,12 @@
 #include "server/rpc/convert_search.h"
 
+#include <span>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "server/engine/validate.h"
 #include "server/rpc/convert_schema.h"
 #include "server/rpc/limits.h"
 #include "server/rpc/status.h"
@@ -103,6 +105,10 @@ void FromPlan(const Plan& plan, v1::Plan* out) {
 
 namespace {
 
+std::span<const uint32_t> SpanOf(const google::protobuf::RepeatedField<uint32_t>& field) {
+  return {field.data(), static_cast<size_t>(field.size())};
+}
+
 absl::Status CheckBuilt(const Plan& plan, const IndexSpec& built) {
   const auto needs = [&](absl::string_view what) {
     return NotBuilt(
@@ -141,9 +147,15 @@ absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const PointSchema&
       if (!valid.ok()) return FieldError("plan", absl::StripPrefix(valid.message(), "plan: "));
       const absl::Status can_run = CheckBuilt(*plan, built);
       if (!can_run.ok()) return AtField("plan", can_run);
+      if (plan->graph.has_value() && request.lists_size() > 0) {
+        return FieldError("lists", "go with a plan for lists; this one is for the graph");
+      }
       return SearchHow(*std::move(plan));
     }
     case Request::kExact: {
+      if (request.lists_size() > 0) {
+        return FieldError("lists", "go with a plan for lists; the search is exact");
+      }
       const VectorSchema& item = schema.item();
       const uint32_t dim = request.exact().dim() == 0 ? item.dim : request.exact().dim();
       if (schema.multi() && dim != item.dim) {
@@ -167,6 +179,35 @@ template absl::StatusOr<SearchHow> ToSearchHow(const v1::SearchRequest&, const P
                                                const IndexSpec&);
 template absl::StatusOr<SearchHow> ToSearchHow(const v1::BatchSearchRequest&, const PointSchema&,
                                                const IndexSpec&);
+
+absl::Status CheckLists(const v1::SearchRequest& request, const IndexSpec& built) {
+  if (request.lists_size() == 0) return absl::OkStatus();
+  return AtField("lists", NotBuilt(CheckNamedLists(built, SpanOf(request.lists()))));
+}
+
+absl::StatusOr<std::vector<uint64_t>> ToListEnds(const v1::BatchSearchRequest& request,
+                                                 const IndexSpec& built, uint32_t queries) {
+  std::vector<uint64_t> ends;
+  if (request.list_counts_size() == 0 && request.lists_size() == 0) return ends;
+  if (static_cast<uint32_t>(request.list_counts_size()) != queries) {
+    return FieldError("list_counts",
+                      absl::StrCat("has ", request.list_counts_size(), " entries, the batch has ",
+                                   queries, " queries; one each"));
+  }
+  uint64_t end = 0;
+  for (const uint32_t count : request.list_counts()) ends.push_back(end += count);
+  const std::span<const uint32_t> lists = SpanOf(request.lists());
+  if (end != lists.size()) {
+    return FieldError(
+        "lists", absl::StrCat("has ", lists.size(), " entries, the sum of list_counts is ", end));
+  }
+  for (uint32_t i = 0; i < queries; ++i) {
+    const uint64_t begin = i == 0 ? 0 : ends[i - 1];
+    const absl::Status valid = CheckNamedLists(built, lists.subspan(begin, ends[i] - begin));
+    if (!valid.ok()) return AtField(absl::StrCat("lists (of query ", i, ")"), NotBuilt(valid));
+  }
+  return ends;
+}
 
 absl::Status CheckLimit(uint32_t limit) {
   if (limit >= 1 && limit <= kMaxLimit) return absl::OkStatus();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,6 +29,12 @@ std::string FormatHow(const SearchHow& how);
 template <typename Request>
 absl::StatusOr<SearchHow> ToSearchHow(const Request& request, const PointSchema& schema,
                                       const IndexSpec& built);
+// The lists that a query names, if any, of the index that was built. Else INVALID_ARGUMENT, or
+// FAILED_PRECONDITION where their numbers are the server's.
+absl::Status CheckLists(const v1::SearchRequest& request, const IndexSpec& built);
+// The same of a batch of so many queries: where the lists of each end; empty where none are named.
+absl::StatusOr<std::vector<uint64_t>> ToListEnds(const v1::BatchSearchRequest& request,
+                                                 const IndexSpec& built, uint32_t queries);
 // 1..kMaxLimit.
 absl::Status CheckLimit(uint32_t limit);
 

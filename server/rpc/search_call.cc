@@ -43,6 +43,9 @@ absl::Status SearchCall::Search(const SearchView& view, SearchReply* found) {
   absl::StatusOr<SearchHow> how = ToSearchHow(request(), schema, view.built());
   if (!how.ok()) return how.status();
   search.how = *std::move(how);
+  checked = CheckLists(request(), view.built());
+  if (!checked.ok()) return checked;
+  search.lists = {request().lists().data(), static_cast<size_t>(request().lists_size())};
   search.patience = patience();
 
   AttributeChoice choice;

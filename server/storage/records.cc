@@ -34,12 +34,14 @@ std::vector<uint32_t> GetDims(Decoder* in, absl::string_view field) {
 // Flags of a spec, one bit each.
 constexpr uint8_t kWithGraph = 1;
 constexpr uint8_t kNoLists = 2;
-constexpr uint8_t kWithCodes = 4;      // from format 4 on
-constexpr uint8_t kWithMemoryDim = 8;  // from format 5 on
+constexpr uint8_t kWithCodes = 4;           // from format 4 on
+constexpr uint8_t kWithMemoryDim = 8;       // from format 5 on
+constexpr uint8_t kWithListAttribute = 16;  // from format 7 on
+constexpr uint8_t kAllFlags = 31;
 
 // coarse_dim, lists, shells, codec, exact_vectors, flags; with a graph its dim, degree and
-// ef_construction; with codes their number, and of each dim, bytes and bits; memory_dim where it is
-// set.
+// ef_construction; with codes their number, and of each dim, bytes and bits; memory_dim and
+// list_attribute where they are set.
 void PutSpec(Encoder* out, const IndexSpec& spec) {
   out->Varint(spec.coarse_dim);
   out->Varint(spec.lists);
@@ -48,7 +50,8 @@ void PutSpec(Encoder* out, const IndexSpec& spec) {
   out->Byte(static_cast<uint8_t>(spec.exact_vectors));
   out->Byte(static_cast<uint8_t>(
       (spec.graph.has_value() ? kWithGraph : 0) | (spec.no_lists ? kNoLists : 0) |
-      (spec.codes.empty() ? 0 : kWithCodes) | (spec.memory_dim == 0 ? 0 : kWithMemoryDim)));
+      (spec.codes.empty() ? 0 : kWithCodes) | (spec.memory_dim == 0 ? 0 : kWithMemoryDim) |
+      (spec.list_attribute.empty() ? 0 : kWithListAttribute)));
   if (spec.graph.has_value()) {
     out->Varint(spec.graph->dim);
     out->Varint(spec.graph->degree);
@@ -61,6 +64,7 @@ void PutSpec(Encoder* out, const IndexSpec& spec) {
     out->Varint(code.bits);
   }
   if (spec.memory_dim != 0) out->Varint(spec.memory_dim);
+  if (!spec.list_attribute.empty()) out->String(spec.list_attribute);
 }
 
 IndexSpec GetSpec(Decoder* in) {
@@ -71,8 +75,7 @@ IndexSpec GetSpec(Decoder* in) {
   spec.codec = in->Enum(ShellCodec::kF32, "shell codec");
   spec.exact_vectors = in->Enum(ExactVectors::kStore, "exact_vectors");
   const uint8_t flags = in->Byte();
-  if ((flags & ~(kWithGraph | kNoLists | kWithCodes | kWithMemoryDim)) != 0)
-    in->Fail(absl::StrCat("has spec flags ", flags));
+  if ((flags & ~kAllFlags) != 0) in->Fail(absl::StrCat("has spec flags ", flags));
   spec.no_lists = (flags & kNoLists) != 0;
   if ((flags & kWithGraph) != 0) {
     spec.graph.emplace();
@@ -92,6 +95,11 @@ IndexSpec GetSpec(Decoder* in) {
   if ((flags & kWithMemoryDim) != 0) {
     spec.memory_dim = in->Varint32("memory_dim");
     if (in->ok() && spec.memory_dim == 0) in->Fail("has the flag of memory_dim and 0");
+  }
+  if ((flags & kWithListAttribute) != 0) {
+    spec.list_attribute = std::string(in->String("list_attribute"));
+    if (in->ok() && spec.list_attribute.empty())
+      in->Fail("has the flag of list_attribute and none");
   }
   return spec;
 }

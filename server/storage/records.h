@@ -19,9 +19,9 @@
 namespace nestor {
 
 // Of the whole directory: keys, records, meaning of numbers. 4 added codes to specs and models,
-// 5 memory_dim to specs, 6 token matrices and the memory limit to collections; what 3 wrote means
-// the same.
-inline constexpr uint32_t kFormatVersion = 6;
+// 5 memory_dim to specs, 6 token matrices and the memory limit to collections, 7 the caller's lists
+// to specs and models; what 3 wrote means the same.
+inline constexpr uint32_t kFormatVersion = 7;
 inline constexpr uint32_t kOldestFormatVersion = 3;
 
 std::string EncodeFormatVersion(uint32_t version);

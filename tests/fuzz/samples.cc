@@ -249,6 +249,11 @@ void AddStored(Samples* all) {
   (*all)["records/token_collection"] = Choose(2) + EncodeCollection(TokenCollection());
   (*all)["records/state"] = Choose(3) + EncodeState({.seq = 1ull << 40, .next_row = 77});
   (*all)["records/generation"] = Choose(4) + EncodeGeneration(generation);
+  GenerationRecord own_lists = generation;
+  own_lists.spec.graph.reset();
+  own_lists.spec.lists = 12;
+  own_lists.spec.list_attribute = "year";
+  (*all)["records/generation_of_own_lists"] = Choose(4) + EncodeGeneration(own_lists);
   (*all)["records/row"] = Choose(5) + EncodeRow(~uint64_t{0});
   (*all)["records/attributes"] = Choose(6) + EncodeAttributes(SomeAttributes());
   (*all)["records/point_num"] = Choose(7) + Point(PointId(uint64_t{12345}));
@@ -361,6 +366,11 @@ void AddSchemaRequests(Samples* all) {
   update_tokens.mutable_spec()->mutable_muvera()->set_max_tokens(5);
   (*all)["schema_request/update_tokens"] = Choose(0x40 | 1) + Serialize(update_tokens);
   (*all)["schema_request/build"] = Choose(2) + Serialize(build);
+  v1::BuildIndexRequest build_own;
+  build_own.set_collection("c");
+  build_own.mutable_spec()->set_lists(12);
+  build_own.mutable_spec()->set_list_attribute("i");
+  (*all)["schema_request/build_own_lists"] = Choose(2) + Serialize(build_own);
   v1::BuildIndexRequest build_tokens;
   build_tokens.set_collection("c");
   *build_tokens.mutable_muvera() = tokens.spec().muvera();
@@ -526,6 +536,9 @@ void AddSearchRequests(Samples* all) {
   search.mutable_output()->add_attributes("*");
   search.mutable_output()->set_vectors(true);
   (*all)["search_request/lists"] = Choose(0) + Serialize(search);
+  for (const uint32_t named : {11, 3, 3}) search.add_lists(named);
+  (*all)["search_request/named_lists"] = Choose(0) + Serialize(search);
+  search.clear_lists();
   search.mutable_plan()->mutable_lists()->mutable_scan()->set_code("opq4x1b8");
   (*all)["search_request/code"] = Choose(0) + Serialize(search);
   *search.mutable_plan() = graph;
@@ -545,6 +558,11 @@ void AddSearchRequests(Samples* all) {
   batch.set_limit(5);
   *batch.mutable_plan() = graph;
   (*all)["search_request/batch"] = Choose(0x3f) + Serialize(batch);
+  v1::BatchSearchRequest named = batch;
+  named.clear_how();
+  for (const uint32_t count : {1, 2, 1}) named.add_list_counts(count);
+  for (const uint32_t list : {0, 11, 3, 7}) named.add_lists(list);
+  (*all)["search_request/batch_of_named_lists"] = Choose(7) + Serialize(named);
   batch.mutable_queries()->set_dtype(v1::DTYPE_BF16);
   batch.mutable_queries()->set_data(Raw<uint16_t>({0x3f80, 0x4000, 0x4040, 0x4080}));
   batch.mutable_exact();

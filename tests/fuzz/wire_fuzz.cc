@@ -286,6 +286,14 @@ void RequireReply(const SearchHow& how, uint32_t limit, const v1::Output& output
   RequireSent(reply);
 }
 
+// An index whose lists are the caller's.
+IndexSpec OwnLists() {
+  IndexSpec built;
+  built.lists = 12;
+  built.list_attribute = "i";
+  return built;
+}
+
 // What a search and a batch have in common.
 template <typename Request>
 std::optional<SearchHow> FuzzHow(const Request& request, const CollectionSpec& spec) {
@@ -325,6 +333,10 @@ bool FuzzSearch(std::span<const std::byte> bytes, const CollectionSpec& spec) {
   }
   const std::optional<SearchHow> how = FuzzHow(request, spec);
   if (!how.has_value()) return false;
+  if (const absl::Status named = CheckLists(request, OwnLists()); !named.ok()) {
+    Require(absl::IsInvalidArgument(named), "lists that there are not are INVALID_ARGUMENT");
+    return false;
+  }
   const auto choice = AttributeChoice::Make(request.output(), spec.attributes);
   if (Refused(choice)) return false;
   const PointOutput wanted = {.attributes = choice->any(), .vector = request.output().vectors()};
@@ -367,6 +379,12 @@ bool FuzzBatch(std::span<const std::byte> bytes, size_t slice, const CollectionS
                 std::memcmp(row.data(), expected.data(), row.size_bytes()) == 0,
             "a query is read as it lies in the message");
   }
+  const auto list_ends = ToListEnds(request, OwnLists(), shape->count);
+  if (Refused(list_ends)) return false;
+  Require(list_ends->empty() ? request.lists_size() == 0
+                             : list_ends->size() == shape->count &&
+                                   list_ends->back() == static_cast<size_t>(request.lists_size()),
+          "each query has its lists");
   const std::optional<SearchHow> how = FuzzHow(request, spec);
   if (!how.has_value()) return false;
   return CheckReplyBytes(uint64_t{shape->count} * request.limit(), MaxColumnHitBytes(spec.id_kind))

@@ -2,6 +2,7 @@
 // and what it says once it is closed.
 #include <atomic>
 
+#include "absl/strings/str_cat.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
 #include "tests/server/engine/engine_fixture.h"
@@ -17,10 +18,12 @@ TEST_F(RestartTest, SecondEngineOnTheDirectoryIsRefused) {
 }
 
 TEST_F(RestartTest, UnknownFormatIsRefused) {
-  ChangeStore(
-      [](Store*, Batch* batch) { batch->Put(Family::kMeta, FormatKey(), EncodeFormatVersion(7)); });
+  ChangeStore([](Store*, Batch* batch) {
+    batch->Put(Family::kMeta, FormatKey(), EncodeFormatVersion(kFormatVersion + 1));
+  });
   EXPECT_THAT(Engine::Open(options_).status(),
-              Fails(absl::StatusCode::kFailedPrecondition, "format version 7"));
+              Fails(absl::StatusCode::kFailedPrecondition,
+                    absl::StrCat("format version ", kFormatVersion + 1)));
 }
 
 TEST_F(RestartTest, ClosedEngineAnswersUnavailable) {

@@ -162,6 +162,27 @@ TEST(ConvertColumnsTest, BadVectorsAreSortedOut) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("70000")));
 }
 
+TEST(ConvertColumnsTest, ARowThatNamesNoListIsAnErrorOfItsOwn) {
+  CollectionSpec spec = Spec();
+  spec.attributes = {{"cell", AttributeType::kInt64}};
+  spec.index.lists = 5;
+  spec.index.list_attribute = "cell";
+  v1::StreamUpsertRequest request = ThreeRows();
+  request.clear_columns();
+  v1::AttributeColumn* column = request.add_columns();
+  column->set_name("cell");
+  for (const int64_t cell : {4, 5, -1}) column->mutable_int64s()->add_values(cell);
+  column->set_validity(std::string(1, '\x03'));  // the last row has none
+  auto batch = ToColumnBatch(request, spec);
+  ASSERT_THAT(batch, IsOk());
+  SortOutBadRows(spec, &*batch);
+  EXPECT_THAT(batch->rows, ElementsAre(0, 2));
+  ASSERT_EQ(batch->errors.size(), 1u);
+  EXPECT_THAT(batch->errors[0].status,
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("row 1: the list_attribute \"cell\" is 5, the lists are 0..4")));
+}
+
 CollectionSpec MultiCollection() {
   CollectionSpec spec = Spec();
   spec.multi = MultiSpec{{.token = spec.schema, .max_tokens = 3}, {}};

@@ -25,7 +25,8 @@ CollectionSpec FullSpec() {
                 .memory_dim = 64,
                 .graph = GraphSpec{64, 16, 100},
                 .no_lists = true,
-                .codes = {{64, 16, 4}, {128, 16, 8}}};
+                .codes = {{64, 16, 4}, {128, 16, 8}},
+                .list_attribute = "pages"};
   spec.attributes = {{"pages", AttributeType::kInt64}, {"title", AttributeType::kString}};
   spec.memory_limit_bytes = uint64_t{1} << 40;
   return spec;

@@ -72,6 +72,60 @@ TEST(ConvertSearchTest, HowIsCheckedAgainstTheSchema) {
               StatusIs(absl::StatusCode::kInvalidArgument, testing::StartsWith("plan: ")));
 }
 
+TEST(ConvertSearchTest, ListsAreOfAListsPlan) {
+  v1::SearchRequest request;
+  request.set_limit(10);
+  request.add_lists(3);
+  const IndexSpec built{.lists = 4, .graph = GraphSpec{.dim = 8}, .list_attribute = "cell"};
+  EXPECT_THAT(ToSearchHow(request, kSchema, built), IsOk());
+  EXPECT_THAT(CheckLists(request, built), IsOk());
+  EXPECT_THAT(CheckLists(request, kBuilt),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("lists are the server's")));
+  EXPECT_THAT(CheckLists(v1::SearchRequest(), kBuilt), IsOk());
+  request.add_lists(4);
+  EXPECT_THAT(CheckLists(request, built),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "lists: list 4 at position 1 of those named is not in 0..3"));
+  FromPlan(*ParsePlan("coarse=2:3,scan=4:20"), request.mutable_plan());
+  EXPECT_THAT(ToSearchHow(request, kSchema, built), IsOk());
+  FromPlan(*ParsePlan("graph=8:20"), request.mutable_plan());
+  EXPECT_THAT(ToSearchHow(request, kSchema, built),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "lists: go with a plan for lists; this one is for the graph"));
+  request.mutable_exact();
+  EXPECT_THAT(ToSearchHow(request, kSchema, built),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "lists: go with a plan for lists; the search is exact"));
+}
+
+TEST(ConvertSearchTest, ListsOfABatchAreCounted) {
+  const IndexSpec built{.lists = 4, .list_attribute = "cell"};
+  v1::BatchSearchRequest request;
+  EXPECT_THAT(*ToListEnds(request, kBuilt, 2), ElementsAre());
+  const auto refused = [&](const char* message) {
+    EXPECT_THAT(ToListEnds(request, built, 2),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+  };
+  request.add_lists(1);
+  refused("list_counts: has 0 entries, the batch has 2 queries; one each");
+  request.add_list_counts(1);
+  refused("list_counts: has 1 entries, the batch has 2 queries");
+  request.add_list_counts(2);
+  refused("lists: has 1 entries, the sum of list_counts is 3");
+  request.add_lists(3);
+  request.add_lists(3);
+  EXPECT_THAT(*ToListEnds(request, built, 2), ElementsAre(1, 3));
+  EXPECT_THAT(ToListEnds(request, kBuilt, 2),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("lists (of query 0)")));
+  request.set_lists(2, 4);
+  refused("lists (of query 1): list 4 at position 1 of those named is not in 0..3");
+  request.set_list_counts(0, 3);
+  request.set_list_counts(1, 0);
+  refused("lists (of query 0): list 4");
+  request.set_lists(2, 0);
+  refused("lists (of query 1): 0 lists are named, limit 1..65536");
+}
+
 TEST(ConvertSearchTest, PlansMustBeBuilt) {
   const auto how = [](const char* text, const IndexSpec& built) {
     v1::SearchRequest request;

@@ -83,6 +83,9 @@ TEST(RecordsTest, RoundTrip) {
   lists_only.codes.clear();
   const GenerationRecord no_graph{9, lists_only, 123456, 5};
   EXPECT_EQ(*ParseGeneration(EncodeGeneration(no_graph)), no_graph);
+  lists_only.list_attribute = "year";
+  const GenerationRecord own_lists{9, lists_only, 123456, 5};
+  EXPECT_EQ(*ParseGeneration(EncodeGeneration(own_lists)), own_lists);
   for (uint64_t row : {uint64_t{0}, uint64_t{127}, uint64_t{128}, ~uint64_t{0}}) {
     EXPECT_EQ(*ParseRow(EncodeRow(row)), row);
   }
