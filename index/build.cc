@@ -65,13 +65,15 @@ class Builder {
   absl::StatusOr<std::unique_ptr<IvfIndex>> Build() {
     assigned_.assign(source_.size(), 0);
     auto model = std::make_shared<Model>();
-    if (spec_.own_lists()) {
+    if (named()) {
       if (absl::Status s = ReadLists(); !s.ok()) return s;
     }
     if (spec_.lists > 1) {
       model->lists = spec_.lists;
       model->coarse_dim = spec_.coarse_dim;
-      const absl::Status s = spec_.own_lists() ? Average(model.get()) : Train(model.get());
+      const absl::Status s = spec_.centroids == CentroidOrigin::kImported ? Import(model.get())
+                             : named()                                    ? Average(model.get())
+                                                                          : Train(model.get());
       if (!s.ok()) return s;
       if (absl::Status s = Assign(model.get()); !s.ok()) return s;
     }
@@ -100,6 +102,8 @@ class Builder {
   }
 
  private:
+  // Whether rows name their lists.
+  bool named() const { return !spec_.list_attribute.empty(); }
   bool Report(const char* phase, double fraction) {
     return !options_.progress || options_.progress(phase, fraction);
   }
@@ -130,6 +134,16 @@ class Builder {
     absl::StatusOr<std::vector<float>> centroids = TrainKMeans(kmeans_, sample);
     if (!centroids.ok()) return centroids.status();
     model->centroids = *std::move(centroids);
+    return absl::OkStatus();
+  }
+
+  absl::Status Import(Model* model) {
+    if (options_.centroids.size() != size_t{spec_.lists} * spec_.coarse_dim) {
+      return absl::InternalError(absl::StrCat(options_.centroids.size(),
+                                              " values of centroids for ", spec_.lists,
+                                              " lists of ", spec_.coarse_dim, " dims"));
+    }
+    model->centroids.assign(options_.centroids.begin(), options_.centroids.end());
     return absl::OkStatus();
   }
 
@@ -191,7 +205,7 @@ class Builder {
     const uint32_t dim = spec_.coarse_dim;
     std::vector<uint64_t> open;  // that name none
     for (uint64_t j = i; j < i + n; ++j) {
-      if (!spec_.own_lists() || assigned_[j] == BuildSource::kNearest) open.push_back(j);
+      if (!named() || assigned_[j] == BuildSource::kNearest) open.push_back(j);
     }
     if (open.empty()) return absl::OkStatus();
     prefixes_.resize(open.size() * dim);

@@ -1,11 +1,12 @@
-// Builds a new generation: trains (k-means of FAISS on x[:coarse_dim]) or averages the lists that
-// rows name themselves, assigns every row, encodes it.
+// Builds a new generation: trains (k-means of FAISS on x[:coarse_dim]), averages the lists that
+// rows name themselves or takes the centroids that are given, assigns every row, encodes it.
 #ifndef NESTOR_INDEX_BUILD_H_
 #define NESTOR_INDEX_BUILD_H_
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -45,6 +46,9 @@ struct BuildOptions {
   uint64_t code_rows = 65536;
   // Those of the spec's codes that are here are not trained.
   std::vector<GivenCode> given_codes;
+  // Of a spec whose centroids are imported: spec.lists x spec.coarse_dim, as TakeCentroids has
+  // them.
+  std::span<const float> centroids;
   // Told now and then, from the calling thread: the phase and the fraction of the whole build done.
   // False stops the build: Cancelled.
   std::function<bool(const char* phase, double fraction)> progress;

@@ -246,7 +246,7 @@ void IvfIndex::FreeLists(uint64_t oldest) {
 
 const VectorSchema& IvfIndex::schema() const { return rep_->schema_; }
 const IndexSpec& IvfIndex::spec() const { return rep_->spec_; }
-const Model& IvfIndex::model() const { return *rep_->model_; }
+const std::shared_ptr<const Model>& IvfIndex::shared_model() const { return rep_->model_; }
 std::shared_ptr<const CodeTable> IvfIndex::codes() const { return rep_->codes(); }
 
 IndexShape IvfIndex::Shape() const {

@@ -214,7 +214,8 @@ class IvfIndex {
 
   const VectorSchema& schema() const;
   const IndexSpec& spec() const;  // as built; which codes there are now, codes() says
-  const Model& model() const;
+  const Model& model() const { return *shared_model(); }
+  const std::shared_ptr<const Model>& shared_model() const;
   // Those of spec().codes, and what was added and dropped since.
   std::shared_ptr<const CodeTable> codes() const;
   IndexShape Shape() const;  // rows: live ones at this moment

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "index/kernels/kernels.h"
 
 namespace nestor {
 namespace {
@@ -19,6 +20,22 @@ static_assert(kReachBytes == 2 * Reach::kLevels * sizeof(uint32_t));
 }  // namespace
 
 std::shared_ptr<const Model> Model::Untrained() { return std::make_shared<const Model>(); }
+
+absl::Status TakeCentroids(const VectorSchema& schema, uint32_t dim,
+                           std::vector<float>* centroids) {
+  // What is left of unit length by rounding to floats.
+  constexpr double kUnit = 1e-5;
+  const VectorSchema prefix{.dim = dim, .nesting = {dim}, .metric = schema.metric};
+  for (size_t i = 0; i * dim < centroids->size(); ++i) {
+    float* c = centroids->data() + i * dim;
+    if (absl::Status s = ValidateVector(prefix, c, absl::StrCat("centroid ", i)); !s.ok()) return s;
+    if (schema.metric != Metric::kCosine) continue;
+    const double square = ActiveKernels().dot_f64(c, c, dim);
+    if (std::abs(square - 1) <= kUnit) continue;
+    for (uint32_t d = 0; d < dim; ++d) c[d] = static_cast<float>(c[d] / std::sqrt(square));
+  }
+  return absl::OkStatus();
+}
 
 std::string SerializeModel(const Model& model) {
   const uint32_t dim =

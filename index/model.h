@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "index/plan.h"
@@ -34,6 +35,12 @@ struct Model {
   bool trained() const { return coarse_dim != 0; }
   bool has_centroid(uint32_t list) const { return no_centroid.empty() || !no_centroid[list]; }
 };
+
+// Brings `lists` x `dim` centroids that were learnt elsewhere, dim being one of the nesting, into
+// the form of a model's: under COSINE of unit length, which those that have it keep bit by bit.
+// InvalidArgument: NaN, Inf, a squared norm that is not finite in float; under COSINE one below
+// FLT_MIN.
+absl::Status TakeCentroids(const VectorSchema& schema, uint32_t dim, std::vector<float>* centroids);
 
 // Bytes for the store and back. Parse checks every size against the schema: DataLoss says what is
 // wrong.

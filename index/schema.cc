@@ -205,13 +205,23 @@ uint32_t NextShell(const VectorSchema& schema, uint32_t bound) {
 
 absl::Status ValidateOwnLists(const IndexSpec& spec) {
   if (!spec.own_lists()) return absl::OkStatus();
-  const std::string what = absl::StrCat("list_attribute \"", spec.list_attribute, "\" ");
+  const bool imported = spec.centroids == CentroidOrigin::kImported;
+  const std::string what = imported ? "an index of imported centroids "
+                                    : absl::StrCat("list_attribute \"", spec.list_attribute, "\" ");
   if (spec.no_lists) {
     return absl::InvalidArgumentError(absl::StrCat(what, "needs lists; the index is to have none"));
   }
   if (spec.lists == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(what, "needs the number of lists, 1..", kMaxLists, "; lists is 0"));
+  }
+  // One list is what an index without centroids has.
+  if (imported && spec.lists < 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, "needs 2..", kMaxLists, " of them, not ", spec.lists));
+  }
+  if (imported && spec.coarse_dim == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(what, "needs their coarse_dim; it is 0"));
   }
   return absl::OkStatus();
 }

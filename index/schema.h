@@ -54,6 +54,12 @@ struct GraphSpec {
   bool operator==(const GraphSpec&) const = default;
 };
 
+// Where the lists' centroids are from. Numbers are on disk.
+enum class CentroidOrigin : uint8_t {
+  kTrained = 1,   // each build trains or averages them anew
+  kImported = 2,  // learnt elsewhere: builds keep them
+};
+
 struct IndexSpec {
   uint32_t coarse_dim = 0;  // prefix that chooses lists, one of the nesting; 0 = choose
   uint32_t lists = 0;       // 0 = choose; lowered to rows / 39, but for own_lists()
@@ -73,9 +79,13 @@ struct IndexSpec {
   // Where set, rows lie in the lists that this attribute of theirs names, 0..lists - 1; `lists` is
   // given then, and stays as it is. Empty = rows lie in the lists of their nearest centroids.
   std::string list_attribute;
+  // Imported: lists and coarse_dim are theirs, given, and stay as they are.
+  CentroidOrigin centroids = CentroidOrigin::kTrained;
 
   // Whether the numbers of lists are the caller's, and mean the same after the next build.
-  bool own_lists() const { return !list_attribute.empty(); }
+  bool own_lists() const {
+    return !list_attribute.empty() || centroids == CentroidOrigin::kImported;
+  }
 
   bool operator==(const IndexSpec&) const = default;
 };

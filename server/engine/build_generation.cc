@@ -18,6 +18,7 @@
 #include "server/engine/row_source.h"
 #include "server/engine/stored_codes.h"
 #include "server/engine/stored_graphs.h"
+#include "server/engine/validate.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
 
@@ -84,6 +85,12 @@ absl::Status Build::BuildIndex() {
     if (same_values && entry.code->origin() != CodeOrigin::kTrained) {
       options.given_codes.push_back(entry.code->given());
     }
+  }
+  if (task_.spec.centroids == CentroidOrigin::kImported) {
+    if (task_.centroids == nullptr) {
+      if (absl::Status s = CheckKeptCentroids(old.spec(), task_.spec); !s.ok()) return s;
+    }
+    options.centroids = task_.centroids == nullptr ? old.model().centroids : *task_.centroids;
   }
   options.progress = [this](const char* phase, double fraction) {
     return task_.progress(phase, fraction * kIndexShare);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -25,7 +26,9 @@ struct BuildTask {
   // Of the new generation; where it has another FDE than the present one, points are encoded anew.
   std::shared_ptr<const PointCodec> codec;
   IdKind id_kind = IdKind::kNum;
-  IndexSpec spec;           // not resolved
+  IndexSpec spec;  // not resolved
+  // Of a spec whose centroids are imported; null: those of the present generation.
+  std::shared_ptr<const std::vector<float>> centroids;
   uint32_t generation = 0;  // number of the new one, never tried before by this process
   Writer* writer = nullptr;
   Snapshots* snapshots = nullptr;

@@ -122,7 +122,10 @@ absl::Status Collection::Update(const CollectionUpdate& update) {
   MutexLock record(&record_mutex_);
   CollectionSpec next = *spec();
   if (update.durability.has_value()) next.durability = *update.durability;
-  if (update.index.has_value()) next.index = *update.index;
+  if (update.index.has_value()) {
+    next.index = *update.index;
+    if (absl::Status status = KeepCentroids(&next.index); !status.ok()) return status;
+  }
   if (update.exact_vectors.has_value()) next.index.exact_vectors = *update.exact_vectors;
   if (update.memory_limit_bytes.has_value()) next.memory_limit_bytes = *update.memory_limit_bytes;
   if (absl::Status status = AddFields(update.add_attributes, &next.attributes); !status.ok()) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -97,9 +98,16 @@ class Collection : public std::enable_shared_from_this<Collection> {
   absl::Status EncodeFde(std::span<const float> tokens, const FdeOptions& options,
                          std::vector<float>* fde, VectorSchema* schema) const;
 
+  // Of an index spec that is to keep imported centroids: see nestor::KeepCentroids.
+  absl::Status KeepCentroids(IndexSpec* spec) const;
+  // FailedPrecondition: there is one list.
+  absl::StatusOr<IndexCentroids> Centroids();
+
   // The builder's, one of these at a time. Phase and fraction of the work; false: stop, Cancelled.
   using Progress = std::function<bool(absl::string_view phase, double fraction)>;
-  absl::Status Build(const std::optional<Reencoding>& reencoding, Progress progress);
+  // What of the collection's record a build changes when its index takes over.
+  using BuildChange = std::variant<std::monostate, Reencoding, CentroidImport>;
+  absl::Status Build(const BuildChange& change, Progress progress);
   // Beside reads and writes: trains a code, or takes what was `given`, then codes all rows.
   // FailedPrecondition: the index was never built, has no lists, too few rows or codes enough;
   // AlreadyExists.
@@ -162,6 +170,12 @@ class Collection : public std::enable_shared_from_this<Collection> {
       absl::FunctionRef<void(size_t, std::string vector, Attributes attributes)> set) const;
   absl::Status CommitReencoding(const Reencoding& reencoding, const PointCodec& codec,
                                 BuildTask::Swap swap);
+  absl::Status CommitCentroids(const CentroidImport& import, BuildTask::Swap swap);
+  // The record and the generation, and what `add` adds, change in one batch: a crash leaves all as
+  // before or as after.
+  absl::Status CommitRecord(CollectionSpec next, BuildTask::Swap swap,
+                            absl::FunctionRef<void(Batch*)> add)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(record_mutex_);
   absl::Status TrainAndPublish(const OpqSpec& spec, const std::optional<GivenCode>& given,
                                const Progress& progress);
   // `begun`: the share of the whole that was done before.

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "index/code_table.h"
 #include "index/multi/stored_fde.h"
@@ -17,9 +19,14 @@
 namespace nestor {
 namespace {
 
-// A code that was learnt elsewhere was learnt on the encodings of then: others it can neither be
-// kept for nor be trained on without ceasing to be what was imported.
+// Centroids, or a code, that were learnt elsewhere were learnt on the encodings of then: others
+// they can neither be kept for nor be trained on without ceasing to be what was imported.
 absl::Status CheckImported(const IvfIndex& built, const IndexSpec& next) {
+  if (next.centroids == CentroidOrigin::kImported) {
+    return absl::FailedPreconditionError(
+        "the lists' centroids were imported, for the present encodings, and do not fit others; "
+        "give an index spec without them");
+  }
   const std::shared_ptr<const CodeTable> codes = built.codes();
   for (const CodeTable::Entry& entry : codes->ready) {
     const OpqSpec& spec = entry.code->spec();
@@ -55,6 +62,11 @@ absl::StatusOr<CollectionSpec> Collection::Reencoded(const Reencoding& reencodin
   }
   CollectionSpec next = *spec();
   const IndexSpec kept = std::exchange(next.index, reencoding.index.value_or(IndexSpec()));
+  const std::shared_ptr<const Generation> present = snapshots_.Peek().generation;
+  const bool same_fdes = present->codec().fde()->spec() == reencoding.fde;
+  if (same_fdes) {
+    if (absl::Status status = KeepCentroids(&next.index); !status.ok()) return status;
+  }
   next.multi->fde = reencoding.fde;
   next.schema = reencoding.schema;
   if (absl::Status status = NormalizeCollectionSpec(&next); !status.ok()) return status;
@@ -68,32 +80,50 @@ absl::StatusOr<CollectionSpec> Collection::Reencoded(const Reencoding& reencodin
           "; give an index spec that does"));
     }
   }
-  const std::shared_ptr<const Generation> present = snapshots_.Peek().generation;
-  if (present->codec().fde()->spec() != reencoding.fde) {
-    if (absl::Status status = CheckImported(*present->index, next.index); !status.ok()) {
-      return status;
-    }
-  }
+  if (same_fdes) return next;
+  if (absl::Status status = CheckImported(*present->index, next.index); !status.ok()) return status;
   return next;
 }
 
-absl::Status Collection::Build(const std::optional<Reencoding>& reencoding, Progress progress) {
+absl::Status Collection::KeepCentroids(IndexSpec* spec) const {
+  return nestor::KeepCentroids(snapshots_.Peek().generation->index->spec(), spec);
+}
+
+absl::StatusOr<IndexCentroids> Collection::Centroids() {
+  const absl::StatusOr<Snapshots::Pinned> pinned = snapshots_.Pin(0, {});
+  if (!pinned.ok()) return pinned.status();
+  const absl::Cleanup unpin = [&] { snapshots_.Unpin(pinned->ticket); };
+  const IvfIndex& index = *pinned->generation->index;
+  IndexCentroids centroids{index.shared_model(), index.spec().centroids, {}};
+  if (!centroids.model->trained()) {
+    return absl::FailedPreconditionError("the index has one list: there are no centroids");
+  }
+  centroids.rows.resize(centroids.model->lists);
+  for (const uint32_t slot : index.SlotsAt(pinned->seq)) ++centroids.rows[index.ListAt(slot)];
+  return centroids;
+}
+
+absl::Status Collection::Build(const BuildChange& change, Progress progress) {
   BuildTask task;
   task.store = context_->store;
   task.uid = uid_;
   task.codec = snapshots_.Peek().generation->points.shared_codec();
   task.id_kind = id_kind_;
   task.spec = spec()->index;
-  if (reencoding.has_value()) {
+  if (const auto* reencoding = std::get_if<Reencoding>(&change)) {
     const absl::StatusOr<CollectionSpec> next = Reencoded(*reencoding);
     if (!next.ok()) return next.status();
     absl::StatusOr<std::shared_ptr<const PointCodec>> codec = CodecOf(*next, *task.codec);
     if (!codec.ok()) return codec.status();
     task.codec = *std::move(codec);
     task.spec = next->index;
-    task.commit = [&](BuildTask::Swap swap) {
+    task.commit = [this, reencoding, &task](BuildTask::Swap swap) {
       return CommitReencoding(*reencoding, *task.codec, swap);
     };
+  } else if (const auto* import = std::get_if<CentroidImport>(&change)) {
+    task.spec = import->index;
+    task.centroids = import->centroids;
+    task.commit = [this, import](BuildTask::Swap swap) { return CommitCentroids(*import, swap); };
   } else {
     task.commit = [](BuildTask::Swap swap) { return swap([](Batch*) {}); };
   }
@@ -106,8 +136,7 @@ absl::Status Collection::Build(const std::optional<Reencoding>& reencoding, Prog
   return BuildGeneration(task);
 }
 
-// The collection's record, the model of its encodings and the generation change in one batch: a
-// crash leaves all three as before or as after.
+// With the model of the encodings.
 absl::Status Collection::CommitReencoding(const Reencoding& reencoding, const PointCodec& codec,
                                           BuildTask::Swap swap) {
   MutexLock record(&record_mutex_);
@@ -115,13 +144,26 @@ absl::Status Collection::CommitReencoding(const Reencoding& reencoding, const Po
   absl::StatusOr<CollectionSpec> next = Reencoded(reencoding);
   if (!next.ok()) return next.status();
   const std::string model = SerializeFde(*codec.fde());
+  return CommitRecord(*std::move(next), swap,
+                      [&](Batch* batch) { batch->Put(Family::kMeta, FdeKey(uid_), model); });
+}
+
+absl::Status Collection::CommitCentroids(const CentroidImport& import, BuildTask::Swap swap) {
+  MutexLock record(&record_mutex_);
+  CollectionSpec next = *spec();
+  next.index = import.index;
+  return CommitRecord(std::move(next), swap, [](Batch*) {});
+}
+
+absl::Status Collection::CommitRecord(CollectionSpec next, BuildTask::Swap swap,
+                                      absl::FunctionRef<void(Batch*)> add) {
   const absl::Status swapped = swap([&](Batch* batch) {
-    batch->Put(Family::kMeta, CollectionKey(uid_), EncodeCollection({*next, created_micros_}));
-    batch->Put(Family::kMeta, FdeKey(uid_), model);
+    batch->Put(Family::kMeta, CollectionKey(uid_), EncodeCollection({next, created_micros_}));
+    add(batch);
   });
   if (!swapped.ok()) return swapped;
   MutexLock lock(&spec_mutex_);
-  spec_ = std::make_shared<const CollectionSpec>(*std::move(next));
+  spec_ = std::make_shared<const CollectionSpec>(std::move(next));
   return absl::OkStatus();
 }
 

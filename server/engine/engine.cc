@@ -114,6 +114,17 @@ absl::StatusOr<std::string> Engine::BuildIndex(absl::string_view name,
   return rep_->BuildIndex(name, spec);
 }
 
+absl::StatusOr<std::string> Engine::ImportCentroids(absl::string_view name,
+                                                    const CentroidImport& import) {
+  return rep_->ImportCentroids(name, import);
+}
+
+absl::StatusOr<IndexCentroids> Engine::GetCentroids(absl::string_view name) const {
+  absl::StatusOr<std::shared_ptr<Collection>> collection = rep_->Find(name);
+  if (!collection.ok()) return collection.status();
+  return (*collection)->Centroids();
+}
+
 absl::StatusOr<std::string> Engine::Reencode(absl::string_view name, const Reencoding& reencoding) {
   return rep_->Reencode(name, reencoding);
 }

@@ -175,9 +175,17 @@ class Engine {
   absl::StatusOr<uint64_t> Sequence(absl::string_view collection) const;
 
   // --- Index ---
-  // Queues a build; returns the operation's id. `spec`, if given, becomes the collection's.
+  // Queues a build; returns the operation's id. `spec`, if given, becomes the collection's. Where
+  // its centroids are imported, those of the present index are kept; FailedPrecondition: it has
+  // none.
   absl::StatusOr<std::string> BuildIndex(absl::string_view collection,
                                          const std::optional<IndexSpec>& spec = std::nullopt);
+  // Queues a build of centroids that were learnt elsewhere; returns the operation's id. The spec
+  // becomes the collection's when the new index takes over.
+  absl::StatusOr<std::string> ImportCentroids(absl::string_view collection,
+                                              const CentroidImport& import);
+  // Trained and imported ones alike. FailedPrecondition: there is one list.
+  absl::StatusOr<IndexCentroids> GetCentroids(absl::string_view collection) const;
   // Queues a build that encodes the points anew; returns the operation's id. Searches and writes go
   // on with the present encodings until the new index takes over, with everything that the
   // collection's spec says of encodings, in one step. FailedPrecondition: what is declared of the

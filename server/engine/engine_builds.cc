@@ -1,6 +1,11 @@
 // What an engine does to indexes, as operations of the builder: builds, asked for or not, and codes
 // that come and go.
+#include <memory>
+#include <utility>
+#include <variant>
+
 #include "absl/strings/str_cat.h"
+#include "index/model.h"
 #include "server/engine/engine_rep.h"
 #include "server/engine/validate.h"
 
@@ -14,8 +19,9 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
   Collection& collection = **found;
   CollectionSpec next = *collection.spec();
   if (spec.has_value()) {
-    if (absl::Status s = ValidateIndexSpec(*spec, next); !s.ok()) return s;
     next.index = *spec;
+    if (absl::Status s = collection.KeepCentroids(&next.index); !s.ok()) return s;
+    if (absl::Status s = ValidateIndexSpec(next.index, next); !s.ok()) return s;
   }
   if (absl::Status status = AdmitBuild(collection, next); !status.ok()) return status;
   absl::StatusOr<uint64_t> number =
@@ -23,13 +29,40 @@ absl::StatusOr<std::string> Engine::Rep::BuildIndex(absl::string_view name,
   if (!number.ok()) return number.status();
   if (spec.has_value()) {
     CollectionUpdate update;
-    update.index = *spec;
+    update.index = next.index;
     if (absl::Status status = collection.Update(update); !status.ok()) {
       operations_->Finish(*number, status);
       return status;
     }
   }
   Enqueue(*number, *std::move(found));
+  return Operations::Id(*number);
+}
+
+// The spec changes when the new index takes over: until then there are no such centroids to keep.
+absl::StatusOr<std::string> Engine::Rep::ImportCentroids(absl::string_view name,
+                                                         const CentroidImport& import) {
+  MutexLock change(&change_mutex_);
+  absl::StatusOr<std::shared_ptr<Collection>> found = Find(name);
+  if (!found.ok()) return found.status();
+  const Collection& collection = **found;
+  CollectionSpec next = *collection.spec();
+  const IndexSpec& spec = next.index = import.index;
+  if (absl::Status s = ValidateIndexSpec(spec, next); !s.ok()) return s;
+  std::vector<float> centroids = *import.centroids;
+  if (spec.centroids != CentroidOrigin::kImported ||
+      centroids.size() != size_t{spec.lists} * spec.coarse_dim) {
+    return absl::InvalidArgumentError(absl::StrCat(centroids.size(), " values of centroids for ",
+                                                   spec.lists, " lists of ", spec.coarse_dim,
+                                                   " dims"));
+  }
+  if (absl::Status s = TakeCentroids(next.schema, spec.coarse_dim, &centroids); !s.ok()) return s;
+  if (absl::Status status = AdmitBuild(collection, next); !status.ok()) return status;
+  absl::StatusOr<uint64_t> number =
+      operations_->Create("build_index", name, collection.uid(), Operations::Origin::kCaller);
+  if (!number.ok()) return number.status();
+  Enqueue(*number, *std::move(found),
+          CentroidImport{spec, std::make_shared<const std::vector<float>>(std::move(centroids))});
   return Operations::Id(*number);
 }
 
@@ -52,13 +85,14 @@ absl::StatusOr<std::string> Engine::Rep::Reencode(absl::string_view name,
 }
 
 void Engine::Rep::Enqueue(uint64_t number, std::shared_ptr<Collection> collection,
-                          const std::optional<Reencoding>& reencoding) {
+                          const Collection::BuildChange& change) {
   Collection* const target = collection.get();
   builder_->Add({number, std::move(collection),
-                 reencoding.has_value() ? "encoding the points anew and building the index"
-                                        : "building the index",
-                 [target, reencoding](const Collection::Progress& progress) {
-                   return target->Build(reencoding, progress);
+                 std::holds_alternative<Reencoding>(change)
+                     ? "encoding the points anew and building the index"
+                     : "building the index",
+                 [target, change](const Collection::Progress& progress) {
+                   return target->Build(change, progress);
                  }});
 }
 

@@ -179,6 +179,10 @@ absl::StatusOr<std::shared_ptr<Collection>> Engine::Rep::Create(const Collection
   CollectionRecord record{given, NowMicros()};
   CollectionSpec& spec = record.spec;
   if (absl::Status status = NormalizeCollectionSpec(&spec); !status.ok()) return status;
+  if (spec.index.centroids == CentroidOrigin::kImported) {
+    return absl::InvalidArgumentError(
+        "the index spec keeps imported centroids; a new collection has none: give them to a build");
+  }
   if (absl::Status status = ValidateCollectionSpec(spec); !status.ok()) return status;
   std::shared_ptr<const FdeModel> fde;
   if (spec.multi.has_value()) {

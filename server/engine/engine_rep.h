@@ -41,6 +41,7 @@ class Engine::Rep {
   absl::Status Delete(absl::string_view name);
   absl::StatusOr<std::string> BuildIndex(absl::string_view name,
                                          const std::optional<IndexSpec>& spec);
+  absl::StatusOr<std::string> ImportCentroids(absl::string_view name, const CentroidImport& import);
   absl::StatusOr<std::string> Reencode(absl::string_view name, const Reencoding& reencoding);
   absl::StatusOr<std::string> AddCode(absl::string_view name, const OpqSpec& code,
                                       const std::optional<GivenCode>& given);
@@ -71,7 +72,7 @@ class Engine::Rep {
 
   // A build.
   void Enqueue(uint64_t number, std::shared_ptr<Collection> collection,
-               const std::optional<Reencoding>& reencoding = std::nullopt);
+               const Collection::BuildChange& change = {});
   // `next`: the collection's spec once it is built.
   absl::Status AdmitBuild(const Collection& collection, const CollectionSpec& next);
   absl::Status BuildUnasked(const std::shared_ptr<Collection>& collection, absl::string_view why);

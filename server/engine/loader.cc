@@ -37,6 +37,7 @@ IndexSpec SpecBeforeBuild(const CollectionSpec& spec) {
   wanted.no_lists = false;
   wanted.codes.clear();
   wanted.list_attribute.clear();
+  wanted.centroids = CentroidOrigin::kTrained;
   return ResolveSpec(wanted, spec.schema, 0);
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "index/code.h"
 #include "index/ivf_index.h"
+#include "index/model.h"
 #include "index/multi/maxsim.h"
 #include "index/plan.h"
 #include "index/point_id.h"
@@ -223,6 +225,19 @@ struct Reencoding {
   // Becomes the collection's when the new index takes over. Absent: the present one is kept, which
   // must fit the schema.
   std::optional<IndexSpec> index;
+};
+
+// A build of centroids that were learnt elsewhere, in place of training.
+struct CentroidImport {
+  IndexSpec index;  // becomes the collection's when the new index takes over
+  std::shared_ptr<const std::vector<float>> centroids;  // index.lists x index.coarse_dim
+};
+
+// Centroids of an index that has several lists.
+struct IndexCentroids {
+  std::shared_ptr<const Model> model;
+  CentroidOrigin origin = CentroidOrigin::kTrained;
+  std::vector<uint64_t> rows;  // visible ones, by list
 };
 
 // --- Operations ---

@@ -143,6 +143,27 @@ absl::Status ValidateIndexSpec(const IndexSpec& index, const CollectionSpec& spe
   return absl::OkStatus();
 }
 
+absl::Status KeepCentroids(const IndexSpec& built, IndexSpec* spec) {
+  if (spec->centroids != CentroidOrigin::kImported) return absl::OkStatus();
+  if (built.centroids == CentroidOrigin::kImported) {
+    if (spec->lists == 0) spec->lists = built.lists;
+    if (spec->coarse_dim == 0) spec->coarse_dim = built.coarse_dim;
+  }
+  return CheckKeptCentroids(built, *spec);
+}
+
+absl::Status CheckKeptCentroids(const IndexSpec& built, const IndexSpec& spec) {
+  if (built.centroids != CentroidOrigin::kImported) {
+    return absl::FailedPreconditionError(
+        "the index spec keeps imported centroids, and the present index has none; give them to a "
+        "build, or a spec without them");
+  }
+  if (spec.lists == built.lists && spec.coarse_dim == built.coarse_dim) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the index spec keeps imported centroids, but has ", spec.lists, " lists and coarse_dim ",
+      spec.coarse_dim, "; there are ", built.lists, " of ", built.coarse_dim, " dims"));
+}
+
 absl::Status CheckListValue(const IndexSpec& index, int64_t value) {
   if (value >= 0 && value < int64_t{index.lists}) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("the list_attribute \"", index.list_attribute,
@@ -162,8 +183,8 @@ absl::Status CheckListAttribute(const IndexSpec& index, const Attributes& attrib
 absl::Status CheckNamedLists(const IndexSpec& built, std::span<const uint32_t> lists) {
   if (!built.own_lists()) {
     return absl::FailedPreconditionError(
-        "lists are named, but the index was not built with a list_attribute: its lists are the "
-        "server's, and each build numbers them anew");
+        "lists are named, but the index was built neither with a list_attribute nor of imported "
+        "centroids: its lists are the server's, and each build numbers them anew");
   }
   if (lists.empty() || lists.size() > kMaxProbes) {
     return absl::InvalidArgumentError(

@@ -31,6 +31,13 @@ absl::Status ValidateCollectionSpec(const CollectionSpec& spec);
 // Of what the collection indexes, and with the attributes that it has.
 absl::Status ValidateIndexSpec(const IndexSpec& index, const CollectionSpec& spec);
 
+// For a spec whose centroids are imported, and which comes without any: lists and coarse_dim, where
+// they are not given, become those of the index as built, which is to be of imported ones.
+// FailedPrecondition: it is not.
+absl::Status KeepCentroids(const IndexSpec& built, IndexSpec* spec);
+// Whether a build with this spec, which is complete, may take them.
+absl::Status CheckKeptCentroids(const IndexSpec& built, const IndexSpec& spec);
+
 // Whether a point may name this list, or what these attributes name: 0..lists - 1, where the spec
 // has a list_attribute.
 absl::Status CheckListValue(const IndexSpec& index, int64_t value);

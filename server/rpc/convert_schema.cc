@@ -200,6 +200,16 @@ absl::StatusOr<IndexSpec> ToIndexSpec(const v1::IndexSpec& spec, const IndexSpec
   out.memory_dim = spec.memory_dim();
   for (const v1::CodeSpec& code : spec.codes()) out.codes.push_back(ToCodeSpec(code));
   out.list_attribute = spec.list_attribute();
+  switch (spec.centroids()) {
+    case v1::CENTROID_ORIGIN_UNSPECIFIED:
+    case v1::CENTROID_ORIGIN_TRAINED:
+      break;
+    case v1::CENTROID_ORIGIN_IMPORTED:
+      out.centroids = CentroidOrigin::kImported;
+      break;
+    default:
+      return AtField("centroids", UnknownEnum(spec.centroids()));
+  }
   return out;
 }
 
@@ -225,6 +235,8 @@ void FromIndexSpec(const IndexSpec& spec, v1::IndexSpec* out) {
   out->set_memory_dim(spec.memory_dim);
   for (const OpqSpec& code : spec.codes) FromCodeSpec(code, out->add_codes());
   out->set_list_attribute(spec.list_attribute);
+  // The enums are numbered alike.
+  out->set_centroids(static_cast<v1::CentroidOrigin>(spec.centroids));
 }
 
 absl::StatusOr<CollectionSpec> ToCollectionSpec(const v1::CollectionSpec& spec) {

@@ -5,6 +5,7 @@
 
 #include "server/engine/engine.h"
 #include "server/rpc/call.h"
+#include "server/rpc/convert_centroids.h"
 #include "server/rpc/convert_code.h"
 #include "server/rpc/convert_multi.h"
 #include "server/rpc/convert_operation.h"
@@ -32,7 +33,13 @@ absl::StatusOr<std::string> BeginBuild(Engine& engine, const v1::BuildIndexReque
     spec = *wanted;
   }
   absl::StatusOr<std::string> id;
-  if (request.has_muvera()) {
+  if (request.has_centroids()) {
+    const absl::StatusOr<CentroidImport> import =
+        ToCentroidImport(request, present, spec.has_value() ? &*spec : nullptr);
+    if (!import.ok()) return import.status();
+    id = engine.ImportCentroids(request.collection(), *import);
+    if (absl::IsInvalidArgument(id.status())) return AtField("centroids", id.status());
+  } else if (request.has_muvera()) {
     absl::StatusOr<Reencoding> reencoding = ToReencoding(request.muvera(), present);
     if (!reencoding.ok()) return reencoding.status();
     reencoding->index = spec;
@@ -130,6 +137,19 @@ grpc::ServerUnaryReactor* IndexService::DropCode(grpc::CallbackServerContext* co
       backend_, &backend_->writes, Method::kDropCode, context, in, out,
       [](Engine& engine, const v1::DropCodeRequest& request, v1::Operation* reply) {
         return ChangeCodes(engine, request, &Engine::DropCode, reply);
+      });
+}
+
+grpc::ServerUnaryReactor* IndexService::GetCentroids(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* in,
+                                                     grpc::ByteBuffer* out) {
+  return StartCall<v1::GetCentroidsRequest, v1::GetCentroidsResponse>(
+      backend_, &backend_->reads, Method::kGetCentroids, context, in, out,
+      [](Engine& engine, const v1::GetCentroidsRequest& request,
+         v1::GetCentroidsResponse* reply) -> absl::Status {
+        const absl::StatusOr<IndexCentroids> centroids = engine.GetCentroids(request.collection());
+        if (!centroids.ok()) return AtField("collection", centroids.status());
+        return FromCentroids(*centroids, reply);
       });
 }
 

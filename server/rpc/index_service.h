@@ -9,12 +9,13 @@ namespace nestor {
 
 // Every method takes bytes (wire.h says why).
 using RawIndexService = v1::IndexService::WithRawCallbackMethod_GetIndex<
-    v1::IndexService::WithRawCallbackMethod_DropCode<
-        v1::IndexService::WithRawCallbackMethod_ExportCode<
-            v1::IndexService::WithRawCallbackMethod_ImportCode<
-                v1::IndexService::WithRawCallbackMethod_AddCode<
-                    v1::IndexService::WithRawCallbackMethod_BuildIndex<
-                        v1::IndexService::Service>>>>>>;
+    v1::IndexService::WithRawCallbackMethod_GetCentroids<
+        v1::IndexService::WithRawCallbackMethod_DropCode<
+            v1::IndexService::WithRawCallbackMethod_ExportCode<
+                v1::IndexService::WithRawCallbackMethod_ImportCode<
+                    v1::IndexService::WithRawCallbackMethod_AddCode<
+                        v1::IndexService::WithRawCallbackMethod_BuildIndex<
+                            v1::IndexService::Service>>>>>>>;
 
 class IndexService final : public RawIndexService {
  public:
@@ -30,6 +31,9 @@ class IndexService final : public RawIndexService {
                                        const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* DropCode(grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
+  grpc::ServerUnaryReactor* GetCentroids(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* in,
+                                         grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetIndex(grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
 

@@ -23,6 +23,7 @@ absl::string_view FullName(Method method) {
       "nestor.v1.IndexService/BuildIndex",
       "nestor.v1.IndexService/DropCode",
       "nestor.v1.IndexService/ExportCode",
+      "nestor.v1.IndexService/GetCentroids",
       "nestor.v1.IndexService/GetIndex",
       "nestor.v1.IndexService/ImportCode",
       "nestor.v1.MultiVectorService/EncodeFDE",

@@ -27,6 +27,7 @@ enum class Method : uint8_t {
   kBuildIndex,
   kDropCode,
   kExportCode,
+  kGetCentroids,
   kGetIndex,
   kImportCode,
   kEncodeFde,

@@ -37,7 +37,8 @@ constexpr uint8_t kNoLists = 2;
 constexpr uint8_t kWithCodes = 4;           // from format 4 on
 constexpr uint8_t kWithMemoryDim = 8;       // from format 5 on
 constexpr uint8_t kWithListAttribute = 16;  // from format 7 on
-constexpr uint8_t kAllFlags = 31;
+constexpr uint8_t kImportedCentroids = 32;  // likewise
+constexpr uint8_t kAllFlags = 63;
 
 // coarse_dim, lists, shells, codec, exact_vectors, flags; with a graph its dim, degree and
 // ef_construction; with codes their number, and of each dim, bytes and bits; memory_dim and
@@ -51,7 +52,8 @@ void PutSpec(Encoder* out, const IndexSpec& spec) {
   out->Byte(static_cast<uint8_t>(
       (spec.graph.has_value() ? kWithGraph : 0) | (spec.no_lists ? kNoLists : 0) |
       (spec.codes.empty() ? 0 : kWithCodes) | (spec.memory_dim == 0 ? 0 : kWithMemoryDim) |
-      (spec.list_attribute.empty() ? 0 : kWithListAttribute)));
+      (spec.list_attribute.empty() ? 0 : kWithListAttribute) |
+      (spec.centroids == CentroidOrigin::kImported ? kImportedCentroids : 0)));
   if (spec.graph.has_value()) {
     out->Varint(spec.graph->dim);
     out->Varint(spec.graph->degree);
@@ -77,6 +79,7 @@ IndexSpec GetSpec(Decoder* in) {
   const uint8_t flags = in->Byte();
   if ((flags & ~kAllFlags) != 0) in->Fail(absl::StrCat("has spec flags ", flags));
   spec.no_lists = (flags & kNoLists) != 0;
+  if ((flags & kImportedCentroids) != 0) spec.centroids = CentroidOrigin::kImported;
   if ((flags & kWithGraph) != 0) {
     spec.graph.emplace();
     spec.graph->dim = in->Varint32("graph dim");

@@ -253,6 +253,7 @@ void AddStored(Samples* all) {
   own_lists.spec.graph.reset();
   own_lists.spec.lists = 12;
   own_lists.spec.list_attribute = "year";
+  own_lists.spec.centroids = CentroidOrigin::kImported;
   (*all)["records/generation_of_own_lists"] = Choose(4) + EncodeGeneration(own_lists);
   (*all)["records/row"] = Choose(5) + EncodeRow(~uint64_t{0});
   (*all)["records/attributes"] = Choose(6) + EncodeAttributes(SomeAttributes());
@@ -371,6 +372,12 @@ void AddSchemaRequests(Samples* all) {
   build_own.mutable_spec()->set_lists(12);
   build_own.mutable_spec()->set_list_attribute("i");
   (*all)["schema_request/build_own_lists"] = Choose(2) + Serialize(build_own);
+  v1::BuildIndexRequest build_given;
+  build_given.set_collection("c");
+  build_given.mutable_spec()->set_coarse_dim(2);
+  build_given.mutable_centroids()->set_dtype(v1::DTYPE_F32);
+  build_given.mutable_centroids()->set_data(Raw<float>({1, 2, -1, 0, 0.5f, 9}));
+  (*all)["schema_request/build_of_centroids"] = Choose(2) + Serialize(build_given);
   v1::BuildIndexRequest build_tokens;
   build_tokens.set_collection("c");
   *build_tokens.mutable_muvera() = tokens.spec().muvera();

@@ -8,11 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "index/model.h"
 #include "nestor/v1/collection.pb.h"
 #include "nestor/v1/index.pb.h"
 #include "nestor/v1/point.pb.h"
 #include "nestor/v1/search.pb.h"
 #include "server/engine/validate.h"
+#include "server/rpc/convert_centroids.h"
 #include "server/rpc/convert_columns.h"
 #include "server/rpc/convert_multi.h"
 #include "server/rpc/convert_operation.h"
@@ -145,6 +147,16 @@ bool FuzzBuild(std::span<const std::byte> bytes, const CollectionSpec& present) 
   if (request.has_muvera()) return FuzzReencoding(request.muvera(), present);
   const auto spec = ToIndexSpec(request.spec(), IndexSpec());
   if (Refused(spec)) return false;
+  if (request.has_centroids()) {
+    const auto import = ToCentroidImport(request, present, request.has_spec() ? &*spec : nullptr);
+    if (Refused(import)) return false;
+    Require(import->centroids->size() == size_t{import->index.lists} * import->index.coarse_dim,
+            "there are as many centroids as lists");
+    std::vector<float> centroids = *import->centroids;
+    const absl::Status taken = TakeCentroids(present.schema, import->index.coarse_dim, &centroids);
+    Require(taken.ok() || absl::IsInvalidArgument(taken), "what is refused is INVALID_ARGUMENT");
+    return taken.ok();
+  }
   v1::Index reply;
   FromIndexInfo({.spec = *spec}, &reply);
   const auto again = ToIndexSpec(reply.spec(), IndexSpec());

@@ -97,7 +97,7 @@ class OwnListsTest : public ::testing::TestWithParam<Metric> {
 // What k-means chose, told from outside: the lists are the same, and so is what is found in them.
 TEST_P(OwnListsTest, ListsOfKMeansToldFromOutsideAnswerAlike) {
   IndexSpec spec{.coarse_dim = kCoarse, .lists = kLists};
-  spec.codes = {{.dim = 64, .bytes = 16, .bits = 4}};
+  spec.codes = {{.dim = 16, .bytes = 4, .bits = 4}};
   const std::unique_ptr<IvfIndex> trained = BuildOrDie(base_, spec);
   spec.list_attribute = "cell";
   const std::unique_ptr<IvfIndex> named = BuildNamed(base_, ListsOf(*trained), spec);
@@ -120,7 +120,7 @@ TEST_P(OwnListsTest, ListsOfKMeansToldFromOutsideAnswerAlike) {
     EXPECT_EQ(told.stages[0].name, std::string("scan")) << "the coarse stage does not run";
     query.limit = 10;
     for (const char* plan : {"coarse=16:1,scan=8:60,refine=64:20,rescore",
-                             "coarse=16:1,scan=opq64x16b4:60,refine=64:20,rescore"}) {
+                             "coarse=16:1,scan=opq16x4b4:60,refine=64:20,rescore"}) {
       ExpectSameHits(*trained, SearchOf(*trained, query, plan), *named,
                      SearchOf(*named, query, plan));
     }
@@ -257,6 +257,64 @@ TEST_P(OwnListsTest, RepeatedListsCountOnceInAnyOrder) {
   }
 }
 
+// The centroids of k-means, and perhaps its lists, told from outside: all is the same, bit by bit,
+// also where plans choose the lists.
+TEST_P(OwnListsTest, CentroidsOfKMeansToldFromOutsideAnswerAlike) {
+  IndexSpec spec{.coarse_dim = kCoarse, .lists = kLists};
+  spec.codes = {{.dim = 16, .bytes = 4, .bits = 4}};
+  const std::unique_ptr<IvfIndex> trained = BuildOrDie(base_, spec);
+  std::vector<float> centroids = trained->model().centroids;
+  ASSERT_TRUE(TakeCentroids(schema_, kCoarse, &centroids).ok());
+  EXPECT_EQ(centroids, trained->model().centroids) << "what has unit length keeps it";
+  spec.centroids = CentroidOrigin::kImported;
+  BuildOptions options;
+  options.threads = 2;
+  options.code_iterations = 2;
+  options.centroids = centroids;
+  for (const bool named : {false, true}) {
+    if (named) spec.list_attribute = "cell";
+    const NamedSource source(base_, ListsOf(*trained));
+    const auto built = BuildIvfIndex(schema_, spec, IdKind::kNum, source, options);
+    ASSERT_TRUE(built.ok()) << built.status();
+    const IvfIndex& index = **built;
+    EXPECT_EQ(ListsOf(index), ListsOf(*trained));
+    EXPECT_EQ(SerializeModel(index.model()), SerializeModel(trained->model()));
+    for (uint32_t q = 0; q < queries_.rows(); ++q) {
+      const SearchQuery query = QueryOf(queries_.row(q), schema_, 10);
+      EXPECT_EQ(index.Assign(queries_.stored(q)), trained->Assign(queries_.stored(q)));
+      for (const char* plan :
+           {"coarse=16:4,scan=8:60,refine=64:20,rescore", "coarse=64:4,scan=16:60,refine=64:20",
+            "coarse=8:4,scan=opq16x4b4:60,refine=64:20,rescore"}) {
+        ExpectSameHits(*trained, SearchOf(*trained, query, plan), index,
+                       SearchOf(index, query, plan));
+      }
+    }
+  }
+}
+
+// Those that nothing is near keep their lists, which can be near to what comes later.
+TEST_P(OwnListsTest, ImportedCentroidsStayWhereNothingIsNear) {
+  const Matrix far = MakeMatrix(schema_, 7, 9);
+  std::vector<float> centroids;
+  for (size_t i = 0; i < far.rows(); ++i) {
+    centroids.insert(centroids.end(), far.row(i), far.row(i) + kCoarse);
+  }
+  ASSERT_TRUE(TakeCentroids(schema_, kCoarse, &centroids).ok());
+  IndexSpec spec{.coarse_dim = kCoarse, .lists = 7};
+  spec.centroids = CentroidOrigin::kImported;
+  BuildOptions options;
+  options.centroids = centroids;
+  const Matrix few = MakeMatrix(schema_, 3, 1);
+  const auto index = BuildIvfIndex(schema_, spec, IdKind::kNum, MatrixSource(few), options);
+  ASSERT_TRUE(index.ok()) << index.status();
+  EXPECT_EQ((*index)->model().lists, 7u);
+  EXPECT_EQ((*index)->model().centroids, centroids);
+  EXPECT_TRUE((*index)->model().no_centroid.empty());
+  for (size_t i = 0; GetParam() != Metric::kDot && i < far.rows(); ++i) {
+    EXPECT_EQ((*index)->Assign(far.stored(i)), i);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, OwnListsTest, ::testing::ValuesIn(kMetrics),
                          [](const auto& info) { return std::string(Name(info.param)); });
 
@@ -275,6 +333,46 @@ TEST(OwnListsSpecTest, NumbersOfListsAreGivenAndKept) {
   graph_only.no_lists = true;
   EXPECT_THAT(std::string(ValidateSpec(graph_only, schema).message()),
               HasSubstr("list_attribute \"cell\" needs lists"));
+}
+
+TEST(OwnListsSpecTest, ImportedCentroidsSayHowMany) {
+  const VectorSchema schema = SchemaOf(Metric::kL2);
+  IndexSpec spec{.coarse_dim = kCoarse, .lists = 2};
+  spec.centroids = CentroidOrigin::kImported;
+  EXPECT_TRUE(ValidateSpec(spec, schema).ok());
+  EXPECT_EQ(ResolveSpec(spec, schema, 0).lists, 2u);
+  spec.lists = 1;
+  EXPECT_THAT(std::string(ValidateSpec(spec, schema).message()),
+              HasSubstr("an index of imported centroids needs 2..65536 of them, not 1"));
+  spec = {.lists = 2};
+  spec.centroids = CentroidOrigin::kImported;
+  EXPECT_THAT(std::string(ValidateSpec(spec, schema).message()),
+              HasSubstr("needs their coarse_dim"));
+}
+
+TEST(OwnListsSpecTest, BadCentroidsAreRefused) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float inf = std::numeric_limits<float>::infinity();
+  const auto take = [](Metric metric, std::vector<float> values) {
+    values.resize(2 * kCoarse, 1.0f);
+    return std::string(TakeCentroids(SchemaOf(metric), kCoarse, &values).message());
+  };
+  for (const Metric metric : kMetrics) {
+    std::vector<float> bad(kCoarse, 1.0f);
+    bad.push_back(nan);
+    EXPECT_EQ(take(metric, bad), "centroid 1 has nan at position 0; values must be finite");
+    EXPECT_EQ(take(metric, {0, -inf}), "centroid 0 has -inf at position 1; values must be finite");
+    EXPECT_THAT(take(metric, {3e38f}), HasSubstr("above the largest float"));
+    const std::vector<float> zeros(kCoarse, 0.0f);
+    EXPECT_EQ(take(metric, zeros).empty(), metric != Metric::kCosine);
+  }
+  EXPECT_THAT(take(Metric::kCosine, std::vector<float>(kCoarse, 0.0f)),
+              HasSubstr("centroid 0 has squared norm 0 over its first 16 dims"));
+  std::vector<float> values(kCoarse, 3.0f);
+  ASSERT_TRUE(TakeCentroids(SchemaOf(Metric::kDot), kCoarse, &values).ok());
+  EXPECT_EQ(values[0], 3.0f) << "only cosine has unit length";
+  ASSERT_TRUE(TakeCentroids(SchemaOf(Metric::kCosine), kCoarse, &values).ok());
+  EXPECT_FLOAT_EQ(values[0], 0.25f);
 }
 
 TEST(OwnListsSpecTest, RowsWithoutAttributesAreRefused) {

@@ -1,5 +1,5 @@
 // Lists that points and queries name, through generated stubs.
-#include <set>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -163,6 +163,121 @@ TEST_F(ListsApiTest, WhatIsRefused) {
   EXPECT_THAT(failed.error().message(),
               testing::HasSubstr("point with id 5: the list_attribute \"n\" is 5, the lists are "
                                  "0..4"));
+}
+
+// Out of one index, into the next, which then answers alike and has the same to give.
+TEST_F(ListsApiTest, CentroidsAreExportedAndImported) {
+  ASSERT_THAT(Put(Points(0, kPoints)), IsOk());
+  v1::GetCentroidsRequest get;
+  get.set_collection("c");
+  v1::GetCentroidsResponse learnt;
+  const auto get_centroids = [&](v1::GetCentroidsResponse* reply) {
+    return CallStub(stubs().indexes.get(), &v1::IndexService::Stub::GetCentroids, get, reply);
+  };
+  const grpc::Status unbuilt = get_centroids(&learnt);
+  EXPECT_EQ(unbuilt.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(unbuilt.error_message(), testing::HasSubstr("the index has one list"));
+
+  v1::BuildIndexRequest build;
+  build.set_collection("c");
+  build.mutable_spec()->set_lists(kLists);
+  build.mutable_spec()->set_coarse_dim(kDim / 2);
+  ASSERT_EQ(Build(build).state(), v1::Operation::STATE_SUCCEEDED);
+  ASSERT_THAT(get_centroids(&learnt), IsOk());
+  EXPECT_EQ(learnt.coarse_dim(), kDim / 2);
+  EXPECT_EQ(learnt.origin(), v1::CENTROID_ORIGIN_TRAINED);
+  EXPECT_EQ(learnt.centroids().dtype(), v1::DTYPE_F32);
+  EXPECT_EQ(learnt.centroids().data().size(), kLists * kDim / 2 * sizeof(float));
+  ASSERT_EQ(learnt.rows_size(), static_cast<int>(kLists));
+  uint64_t rows = 0;
+  for (const uint64_t one : learnt.rows()) rows += one;
+  EXPECT_EQ(rows, kPoints);
+  v1::SearchRequest search = MakeSearch("c", VectorOf(17, kDim), 10);
+  *search.mutable_plan() = PlanOf(2);
+  const v1::SearchResponse wanted = Search(search);
+
+  *build.mutable_centroids() = learnt.centroids();
+  const v1::Operation built = Build(build);
+  ASSERT_EQ(built.state(), v1::Operation::STATE_SUCCEEDED) << built.error().message();
+  const v1::SearchResponse found = Search(search);
+  ASSERT_EQ(found.hits_size(), wanted.hits_size());
+  for (int i = 0; i < found.hits_size(); ++i) {
+    EXPECT_EQ(found.hits(i).id().num(), wanted.hits(i).id().num());
+    EXPECT_EQ(found.hits(i).score(), wanted.hits(i).score());
+  }
+  // The collection's spec keeps them: a build without any, and one with the spec as it is shown.
+  v1::GetCollectionRequest get_collection;
+  get_collection.set_name("c");
+  v1::Collection collection;
+  ASSERT_THAT(CallStub(stubs().collections.get(), &v1::CollectionService::Stub::GetCollection,
+                       get_collection, &collection),
+              IsOk());
+  EXPECT_EQ(collection.spec().index().centroids(), v1::CENTROID_ORIGIN_IMPORTED);
+  EXPECT_EQ(collection.spec().index().lists(), kLists);
+  for (const bool with_spec : {false, true}) {
+    v1::BuildIndexRequest later;
+    later.set_collection("c");
+    if (with_spec) *later.mutable_spec() = collection.spec().index();
+    ASSERT_EQ(Build(later).state(), v1::Operation::STATE_SUCCEEDED);
+    v1::GetCentroidsResponse kept;
+    ASSERT_THAT(get_centroids(&kept), IsOk());
+    EXPECT_EQ(kept.origin(), v1::CENTROID_ORIGIN_IMPORTED);
+    EXPECT_EQ(kept.centroids().data(), learnt.centroids().data());
+  }
+  // Others, of another number and another dtype, without a spec.
+  v1::BuildIndexRequest fewer;
+  fewer.set_collection("c");
+  fewer.mutable_centroids()->set_dtype(v1::DTYPE_F16);
+  fewer.mutable_centroids()->set_data(std::string(3 * kDim / 2 * 2, '\x3c'));
+  ASSERT_EQ(Build(fewer).state(), v1::Operation::STATE_SUCCEEDED);
+  ASSERT_THAT(get_centroids(&learnt), IsOk());
+  EXPECT_EQ(learnt.rows_size(), 3);
+}
+
+TEST_F(ListsApiTest, BadCentroidsAreRefused) {
+  v1::BuildIndexRequest good;
+  good.set_collection("c");
+  good.mutable_spec()->set_coarse_dim(kDim / 2);
+  good.mutable_centroids()->set_dtype(v1::DTYPE_F32);
+  good.mutable_centroids()->set_data(std::string(2 * kDim / 2 * sizeof(float), '\0'));
+  const auto expect = [&](const std::function<void(v1::BuildIndexRequest*)>& spoil,
+                          const char* message) {
+    v1::BuildIndexRequest request = good;
+    spoil(&request);
+    v1::Operation reply;
+    const grpc::Status status =
+        CallStub(stubs().indexes.get(), &v1::IndexService::Stub::BuildIndex, request, &reply);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << message;
+    EXPECT_THAT(status.error_message(), testing::HasSubstr(message));
+  };
+  using R = v1::BuildIndexRequest;
+  expect(
+      [](R* r) { r->mutable_centroids()->mutable_data()->pop_back(); },
+      "centroids.data: has 63 bytes, not a multiple of the 32 that a centroid of coarse_dim 8 of "
+      "f32 takes");
+  expect([](R* r) { r->mutable_centroids()->mutable_data()->resize(32); },
+         "centroids.data: holds 1 centroids, not in 2..65536");
+  expect([](R* r) { r->mutable_centroids()->clear_data(); }, "holds 0 centroids");
+  expect([](R* r) { r->mutable_centroids()->set_dtype(v1::DTYPE_INT8); },
+         "centroids.dtype: centroids are floats");
+  expect([](R* r) { r->mutable_centroids()->clear_dtype(); }, "centroids.dtype: must be set");
+  expect([](R* r) { r->mutable_spec()->set_lists(3); },
+         "spec.lists: is 3, but there are 2 centroids");
+  expect([](R* r) { r->mutable_spec()->set_coarse_dim(4); },
+         "spec: coarse_dim 4 is not in the nesting");
+  expect([](R* r) { r->mutable_muvera(); }, "centroids: do not go with muvera");
+  expect(
+      [](R* r) {
+        (*r->mutable_centroids()->mutable_data())[34] = '\x80';
+        (*r->mutable_centroids()->mutable_data())[35] = '\x7f';
+      },
+      "centroids: centroid 1 has inf at position 0; values must be finite");
+  expect(
+      [](R* r) {
+        r->mutable_spec()->mutable_graph();
+        r->mutable_spec()->set_no_lists(true);
+      },
+      "spec: an index of imported centroids needs lists");
 }
 
 }  // namespace

@@ -292,6 +292,34 @@ TEST_P(ReencodeTest, ImportedCodesAreNotDroppedUnasked) {
   oracle_.Check(*engine_);
 }
 
+TEST_P(ReencodeTest, ImportedCentroidsAreNotDroppedUnasked) {
+  oracle_.Upsert(engine_.get(), 0, kPoints, 1);
+  IndexSpec spec{.coarse_dim = 16, .lists = 4};
+  ASSERT_EQ(Await(*engine_, *engine_->BuildIndex("docs", spec)).error, absl::OkStatus());
+  const std::vector<float> learnt = engine_->GetCentroids("docs")->model->centroids;
+  spec.centroids = CentroidOrigin::kImported;
+  const CentroidImport import{spec, std::make_shared<const std::vector<float>>(learnt)};
+  ASSERT_EQ(Await(*engine_, *engine_->ImportCentroids("docs", import)).error, absl::OkStatus());
+  oracle_.Check(*engine_);
+
+  Reencoding next = Larger();
+  const auto refused = Fails(kPrecondition, "the lists' centroids were imported");
+  EXPECT_THAT(engine_->Reencode("docs", next).status(), refused);
+  next.index = spec;
+  EXPECT_THAT(engine_->Reencode("docs", next).status(), refused);
+  // Other prefixes of the same encodings leave them what they are.
+  const FdeSpec& same = oracle_.spec().multi->fde;
+  ASSERT_EQ(Reencode(MakeReencoding(same, {2, 4})), absl::OkStatus());
+  EXPECT_EQ(engine_->GetCentroids("docs")->model->centroids, learnt);
+  oracle_.Check(*engine_);
+  EXPECT_THAT(engine_->Reencode("docs", MakeReencoding(same, {1, 4})).status(),
+              Fails(kPrecondition, "coarse_dim 16 is not in the nesting"));
+  next.index = IndexSpec{.lists = 4};
+  ASSERT_EQ(Reencode(next), absl::OkStatus());
+  EXPECT_EQ(engine_->GetIndex("docs")->spec.centroids, CentroidOrigin::kTrained);
+  oracle_.Check(*engine_);
+}
+
 TEST_P(ReencodeTest, CancelledItChangesNothing) {
   oracle_.Upsert(engine_.get(), 0, kPoints, 1);
   const CollectionSpec before = engine_->GetCollection("docs")->spec;

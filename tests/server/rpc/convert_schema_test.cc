@@ -26,7 +26,8 @@ CollectionSpec FullSpec() {
                 .graph = GraphSpec{64, 16, 100},
                 .no_lists = true,
                 .codes = {{64, 16, 4}, {128, 16, 8}},
-                .list_attribute = "pages"};
+                .list_attribute = "pages",
+                .centroids = CentroidOrigin::kImported};
   spec.attributes = {{"pages", AttributeType::kInt64}, {"title", AttributeType::kString}};
   spec.memory_limit_bytes = uint64_t{1} << 40;
   return spec;

@@ -86,6 +86,10 @@ TEST(RecordsTest, RoundTrip) {
   lists_only.list_attribute = "year";
   const GenerationRecord own_lists{9, lists_only, 123456, 5};
   EXPECT_EQ(*ParseGeneration(EncodeGeneration(own_lists)), own_lists);
+  lists_only.list_attribute.clear();
+  lists_only.centroids = CentroidOrigin::kImported;
+  const GenerationRecord imported{9, lists_only, 123456, 5};
+  EXPECT_EQ(*ParseGeneration(EncodeGeneration(imported)), imported);
   for (uint64_t row : {uint64_t{0}, uint64_t{127}, uint64_t{128}, ~uint64_t{0}}) {
     EXPECT_EQ(*ParseRow(EncodeRow(row)), row);
   }
