@@ -38,6 +38,7 @@ int RunNestor(int argc, const char* const* argv, std::ostream& out, std::ostream
   RegisterUpdate(app, session);
   RegisterLoad(app, session);
   RegisterBuild(app, session);
+  RegisterCentroids(app, session);
   RegisterCode(app, session);
   RegisterSearch(app, session);
   RegisterGet(app, session);

@@ -13,6 +13,7 @@ void RegisterCreate(CLI::App& app, Session& session);
 void RegisterUpdate(CLI::App& app, Session& session);
 void RegisterLoad(CLI::App& app, Session& session);
 void RegisterBuild(CLI::App& app, Session& session);
+void RegisterCentroids(CLI::App& app, Session& session);
 void RegisterCode(CLI::App& app, Session& session);
 void RegisterSearch(CLI::App& app, Session& session);
 void RegisterGet(CLI::App& app, Session& session);

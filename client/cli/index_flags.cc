@@ -66,6 +66,21 @@ void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
       ->group("Index");
 }
 
+void AddOwnListsFlags(CLI::App* command, IndexFlags* flags) {
+  CLI::Option* attribute =
+      command
+          ->add_option("--list-attribute", flags->list_attribute,
+                       "An int64 attribute that says in which list each point lies, 0 to N - 1 of "
+                       "--lists; points without it lie in the nearest")
+          ->type_name("NAME")
+          ->group("Index");
+  command
+      ->add_flag("--train-lists", flags->train_lists,
+                 "Lists of the server's own again, without --list-attribute and imported centroids")
+      ->excludes(attribute)
+      ->group("Index");
+}
+
 bool WantsGraph(const IndexFlags& flags) {
   return flags.graph || flags.graph_dim != 0 || flags.degree != 0 || flags.ef_construction != 0 ||
          flags.no_lists;
@@ -74,10 +89,19 @@ bool WantsGraph(const IndexFlags& flags) {
 bool AnyGiven(const IndexFlags& flags) {
   return WantsGraph(flags) || !flags.codes.empty() || flags.lists != 0 || flags.coarse_dim != 0 ||
          !flags.shells.empty() || !flags.codec.empty() || !flags.exact_vectors.empty() ||
-         flags.memory_dim != 0;
+         flags.memory_dim != 0 || !flags.list_attribute.empty() || flags.train_lists;
 }
 
 absl::StatusOr<v1::IndexSpec> ApplyFlags(const IndexFlags& flags, v1::IndexSpec base) {
+  if (flags.train_lists) {
+    // Their number was the caller's, too.
+    if (!base.list_attribute().empty() || base.centroids() == v1::CENTROID_ORIGIN_IMPORTED) {
+      base.clear_lists();
+    }
+    base.clear_list_attribute();
+    base.clear_centroids();
+  }
+  if (!flags.list_attribute.empty()) base.set_list_attribute(flags.list_attribute);
   if (flags.lists != 0) base.set_lists(flags.lists);
   if (flags.coarse_dim != 0) base.set_coarse_dim(flags.coarse_dim);
   if (!flags.shells.empty())

@@ -28,10 +28,14 @@ struct IndexFlags {
   std::string codec;          // empty = not given
   std::string exact_vectors;  // likewise
   uint32_t memory_dim = 0;
+  std::string list_attribute;  // empty = not given
+  bool train_lists = false;
 };
 
 // `flags` must outlive the parsing.
 void AddIndexFlags(CLI::App* command, IndexFlags* flags);
+// Of commands about collections: --list-attribute, and --train-lists, which ends it.
+void AddOwnListsFlags(CLI::App* command, IndexFlags* flags);
 
 // Whether a graph is to be built: by --graph or a flag about it.
 bool WantsGraph(const IndexFlags& flags);

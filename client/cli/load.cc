@@ -1,8 +1,8 @@
 // nestor load NAME FILE [--offsets F] [--ids F] [--attributes F.jsonl] [--no-build]
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -124,7 +124,9 @@ absl::Status Load(LoadFlags flags, Session& session) {
   if (!source.ok()) return source.status();
   if (absl::Status status = Send(flags, **source, client, session); !status.ok()) return status;
   if (flags.no_build) return absl::OkStatus();
-  return RunBuild(flags.name, flags.index, /*muvera=*/std::nullopt, client, session);
+  v1::BuildIndexRequest request;
+  request.set_collection(flags.name);
+  return RunBuild(std::move(request), flags.index, client, session);
 }
 
 }  // namespace
@@ -167,6 +169,7 @@ void RegisterLoad(CLI::App& app, Session& session) {
       ->type_name("N");
   command->add_flag("--no-build", flags->no_build, "Do not build the index at the end");
   AddIndexFlags(command, &flags->index);
+  AddOwnListsFlags(command, &flags->index);
   AddConnectionFlags(command, &session);
   command->callback([flags, scale, &session] {
     flags->scaled = scale->count() > 0;

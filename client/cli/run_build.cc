@@ -20,6 +20,10 @@ std::string SourcesText(const v1::Index& index) {
   if (!index.spec().no_lists()) {
     text = absl::StrCat(index.lists(), index.lists() == 1 ? " list" : " lists", ", coarse dim ",
                         index.spec().coarse_dim());
+    if (index.spec().centroids() == v1::CENTROID_ORIGIN_IMPORTED) text += ", imported centroids";
+    if (!index.spec().list_attribute().empty()) {
+      absl::StrAppend(&text, ", as ", index.spec().list_attribute(), " says");
+    }
   }
   if (index.spec().has_graph()) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", "graph (", ToText(index.spec().graph()), ")");
@@ -43,10 +47,9 @@ absl::Status AwaitOperation(uint64_t id, const char* what, Client& client, Sessi
   return client.WaitOperation(id, options).status();
 }
 
-absl::Status RunBuild(const std::string& collection, const IndexFlags& flags,
-                      const std::optional<v1::Muvera>& muvera, Client& client, Session& session) {
-  v1::BuildIndexRequest request;
-  request.set_collection(collection);
+absl::Status RunBuild(v1::BuildIndexRequest request, const IndexFlags& flags, Client& client,
+                      Session& session) {
+  const std::string& collection = request.collection();
   if (AnyGiven(flags)) {
     const absl::StatusOr<v1::Collection> present = client.GetCollection(collection);
     if (!present.ok()) return present.status();
@@ -54,7 +57,6 @@ absl::Status RunBuild(const std::string& collection, const IndexFlags& flags,
     if (!spec.ok()) return spec.status();
     *request.mutable_spec() = *std::move(spec);
   }
-  if (muvera.has_value()) *request.mutable_muvera() = *muvera;
   const absl::Time start = absl::Now();
   const absl::StatusOr<v1::Operation> begun = client.BuildIndex(request);
   if (!begun.ok()) return begun.status();
@@ -68,7 +70,7 @@ absl::Status RunBuild(const std::string& collection, const IndexFlags& flags,
               << absl::StrJoin(index->spec().shells(), ",") << " ("
               << ToName(index->spec().shell_codec()) << "), generation " << index->generation()
               << "\n";
-  if (!muvera.has_value()) return absl::OkStatus();
+  if (!request.has_muvera()) return absl::OkStatus();
   const absl::StatusOr<v1::Collection> encoded = client.GetCollection(collection);
   if (!encoded.ok()) return encoded.status();
   session.out << "encoded " << collection << " anew: " << FdesText(encoded->spec().muvera())

@@ -35,6 +35,7 @@ struct SearchFlags {
   std::string id;
   std::string plan;
   std::string exact;  // empty = not given, "true" = at D, else a dim
+  std::vector<uint32_t> lists;
   uint32_t limit = 10;
   bool with_attributes = false;
   bool with_vectors = false;
@@ -128,6 +129,7 @@ absl::Status Search(const SearchFlags& flags, Session& session) {
   v1::SearchRequest request;
   request.set_collection(flags.name);
   request.set_limit(flags.limit);
+  request.mutable_lists()->Assign(flags.lists.begin(), flags.lists.end());
   if (flags.with_attributes) request.mutable_output()->add_attributes("*");
   if (flags.with_vectors) request.mutable_output()->set_vectors(true);
   if (flags.mean) request.set_token_score(v1::TOKEN_SCORE_MEAN);
@@ -206,10 +208,19 @@ void RegisterSearch(CLI::App& app, Session& session) {
               "graph=384:200:0.18,refine=768:15,rescore (DIM:EF[:MARGIN]); of a multi collection "
               "also maxsim=128:20 (token dim, keep) before rescore. Default: the server chooses")
           ->type_name("P");
+  CLI::Option* exact =
+      command
+          ->add_flag("--exact", flags->exact,
+                     "[=DIM] Brute force over all points, at D or at a dim of the nesting")
+          ->excludes(plan);
   command
-      ->add_flag("--exact", flags->exact,
-                 "[=DIM] Brute force over all points, at D or at a dim of the nesting")
-      ->excludes(plan);
+      ->add_option("--lists", flags->lists,
+                   "The lists to scan, the nearest first, in place of those that the plan would "
+                   "choose; where they are the caller's (build --list-attribute or --centroids)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->excludes(exact)
+      ->type_name("N,N,...");
   command->add_option("-k,--limit", flags->limit, "Hits wanted, 1 to 10000 (default 10)")
       ->type_name("K");
   command->add_flag("--with-attributes", flags->with_attributes, "Return the hits' attributes");

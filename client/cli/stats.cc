@@ -77,6 +77,20 @@ std::string AttributeList(const v1::CollectionSpec& spec) {
   return sorted.empty() ? "none" : absl::StrJoin(sorted, ", ", absl::PairFormatter(":"));
 }
 
+// "512 (imported centroids, as cell says)".
+std::string ListsText(const v1::Index& index) {
+  if (index.spec().no_lists()) return "none";
+  std::vector<std::string> notes;
+  if (index.spec().centroids() == v1::CENTROID_ORIGIN_IMPORTED) {
+    notes.push_back("imported centroids");
+  }
+  if (!index.spec().list_attribute().empty()) {
+    notes.push_back(absl::StrCat("as ", index.spec().list_attribute(), " says"));
+  }
+  const std::string count = FormatCount(index.lists());
+  return notes.empty() ? count : absl::StrCat(count, " (", absl::StrJoin(notes, ", "), ")");
+}
+
 // "opq256x32b4 (imported), opq64x8b8 (45 %)", the latter being added.
 std::string CodeList(const v1::Index& index) {
   if (index.codes().empty()) return "none";
@@ -112,7 +126,7 @@ absl::Status CollectionStats(const StatsFlags& flags, Client& client, Session& s
       {"attributes", AttributeList(spec)},
       {"index", absl::StrCat(ToName(index->state()), ", generation ", index->generation())},
       {"unbuilt rows", FormatCount(index->unbuilt())},
-      {"lists", built.no_lists() ? "none" : FormatCount(index->lists())},
+      {"lists", ListsText(*index)},
       {"coarse dim", absl::StrCat(built.coarse_dim())},
       {"shells",
        absl::StrCat(absl::StrJoin(built.shells(), ","), " (", ToName(built.shell_codec()), ")")},

@@ -226,6 +226,14 @@ absl::StatusOr<v1::ExportCodeResponse> Client::ExportCode(const v1::ExportCodeRe
   });
 }
 
+absl::StatusOr<v1::GetCentroidsResponse> Client::GetCentroids(absl::string_view collection) {
+  v1::GetCentroidsRequest request;
+  request.set_collection(std::string(collection));
+  return Run<v1::GetCentroidsResponse>(Repeat::kIdempotent, [&](auto* context, auto* response) {
+    return stubs_->indexes->GetCentroids(context, request, response);
+  });
+}
+
 absl::StatusOr<v1::Index> Client::GetIndex(absl::string_view collection) {
   v1::GetIndexRequest request;
   request.set_collection(std::string(collection));

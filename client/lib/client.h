@@ -73,6 +73,7 @@ class Client {
   absl::StatusOr<v1::Operation> DropCode(const v1::DropCodeRequest& request);
   absl::StatusOr<v1::Operation> ImportCode(const v1::ImportCodeRequest& request);
   absl::StatusOr<v1::ExportCodeResponse> ExportCode(const v1::ExportCodeRequest& request);
+  absl::StatusOr<v1::GetCentroidsResponse> GetCentroids(absl::string_view collection);
   absl::StatusOr<v1::Index> GetIndex(absl::string_view collection);
 
   absl::StatusOr<v1::EncodeFDEResponse> EncodeFde(const v1::EncodeFDERequest& request);

@@ -156,6 +156,13 @@ TEST_F(CommandsTest, SearchSendsQueryAndPlan) {
 
   result = Run({"search", "c", "--vector", "0.5,-1"});
   EXPECT_EQ(seen.how_case(), v1::SearchRequest::HOW_NOT_SET);
+  EXPECT_EQ(seen.lists_size(), 0);
+
+  result = Run({"search", "c", "--vector", "0.5,-1", "--lists", "3,17,5"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(seen.lists(), ElementsAre(3, 17, 5));
+  EXPECT_EQ(Run({"search", "c", "--vector", "0.5,-1", "--lists", "3,-1"}).code, 2);
+  EXPECT_EQ(Run({"search", "c", "--vector", "0.5,-1", "--lists", "3", "--exact"}).code, 2);
 }
 
 TEST_F(CommandsTest, SearchPastTheEndOfTheFile) {

@@ -177,6 +177,16 @@ class FakeServer::Services {
       *response = fake->exported_code;
       return Status::OK;
     }
+    Status GetCentroids(ServerContext* context, const v1::GetCentroidsRequest* request,
+                        v1::GetCentroidsResponse* response) override {
+      if (Status s = Enter(fake, context); !s.ok()) return s;
+      std::lock_guard lock(fake->mutex_);
+      if (!fake->collections.contains(request->collection())) {
+        return NoCollection(request->collection());
+      }
+      *response = fake->centroids;
+      return Status::OK;
+    }
     Status DropCode(ServerContext* context, const v1::DropCodeRequest* request,
                     v1::Operation* response) override {
       return Change("drop", *request, context, response);

@@ -49,6 +49,7 @@ class FakeServer {
   std::vector<v1::Point> points;  // GetPoints finds these, by id
   v1::Index index;
   v1::ExportCodeResponse exported_code;
+  v1::GetCentroidsResponse centroids;
   v1::ServerInfo info;
   v1::Stats stats;
   std::function<grpc::Status(const v1::SearchRequest&, v1::SearchResponse*)> search;

@@ -1,4 +1,8 @@
 // nestor build and nestor code: what they send, print and return.
+#include <string>
+#include <vector>
+
+#include "client/files/write_vectors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/commands_testutil.h"
@@ -88,6 +92,84 @@ TEST_F(CommandsTest, ImportsAndExportsCodes) {
   code->set_state(v1::Code::STATE_READY);
   code->set_origin(v1::Code::ORIGIN_IMPORTED);
   EXPECT_THAT(Run({"stats", "c"}).out, HasSubstr("opq2x1b8 (imported)\n"));
+}
+
+TEST_F(CommandsTest, BuildsListsOfTheCallers) {
+  server_.index.set_lists(7);
+  server_.index.mutable_spec()->set_list_attribute("year");
+  const Result named = Run({"build", "c", "--list-attribute", "year", "--lists", "7"});
+  EXPECT_EQ(named.code, 0) << named.err;
+  EXPECT_THAT(named.out, HasSubstr("7 lists, coarse dim 2, as year says, shells"));
+  ASSERT_EQ(server_.builds().size(), 1u);
+  EXPECT_EQ(server_.builds()[0].spec().list_attribute(), "year");
+  EXPECT_EQ(server_.builds()[0].spec().lists(), 7u);
+  EXPECT_FALSE(server_.builds()[0].has_centroids());
+  EXPECT_THAT(Run({"stats", "c"}).out, HasSubstr("7 (as year says)\n"));
+
+  // Back to the server's own: the number of lists goes, too, unless it is given.
+  v1::IndexSpec* spec = server_.collections["c"].mutable_spec()->mutable_index();
+  spec->set_list_attribute("year");
+  spec->set_centroids(v1::CENTROID_ORIGIN_IMPORTED);
+  spec->set_lists(7);
+  EXPECT_EQ(Run({"build", "c", "--train-lists"}).code, 0);
+  EXPECT_EQ(Run({"build", "c", "--train-lists", "--lists", "9"}).code, 0);
+  EXPECT_EQ(Run({"build", "c", "--codec", "f16"}).code, 0);
+  ASSERT_EQ(server_.builds().size(), 4u);
+  EXPECT_EQ(server_.builds()[1].spec().list_attribute(), "");
+  EXPECT_EQ(server_.builds()[1].spec().centroids(), v1::CENTROID_ORIGIN_UNSPECIFIED);
+  EXPECT_EQ(server_.builds()[1].spec().lists(), 0u);
+  EXPECT_EQ(server_.builds()[2].spec().lists(), 9u);
+  EXPECT_EQ(server_.builds()[3].spec().list_attribute(), "year") << "what is not given stays";
+  EXPECT_EQ(server_.builds()[3].spec().centroids(), v1::CENTROID_ORIGIN_IMPORTED);
+  EXPECT_EQ(Run({"build", "c", "--train-lists", "--list-attribute", "year"}).code, 2);
+}
+
+TEST_F(CommandsTest, ImportsAndExportsCentroids) {
+  const std::vector<float> values = {1, 2, -3, 4, 5, 0.5f};
+  const std::string in = files_.PathOf("in.fbin");
+  ASSERT_TRUE(WriteF32(in, 2, values).ok());
+  server_.index.set_lists(3);
+  server_.index.mutable_spec()->set_centroids(v1::CENTROID_ORIGIN_IMPORTED);
+  const Result built = Run({"build", "c", "--centroids", in});
+  EXPECT_EQ(built.code, 0) << built.err;
+  EXPECT_THAT(built.out, HasSubstr("3 lists, coarse dim 2, imported centroids, shells"));
+  EXPECT_THAT(Run({"stats", "c"}).out, HasSubstr("3 (imported centroids)\n"));
+  ASSERT_EQ(server_.builds().size(), 1u);
+  const v1::BuildIndexRequest request = server_.builds()[0];
+  EXPECT_EQ(request.spec().lists(), 3u);
+  EXPECT_EQ(request.spec().coarse_dim(), 2u);
+  const std::string bytes(reinterpret_cast<const char*>(values.data()), 24);
+  EXPECT_EQ(request.centroids().dtype(), v1::DTYPE_F32);
+  EXPECT_EQ(request.centroids().data(), bytes);
+  const int calls = server_.calls();
+  for (const std::vector<std::string>& more : {std::vector<std::string>{"--lists", "3"},
+                                               {"--coarse-dim", "2"},
+                                               {"--no-lists"},
+                                               {"--train-lists"},
+                                               {"--muvera", "k_sim=2"}}) {
+    std::vector<std::string> args = {"build", "c", "--centroids", in};
+    args.insert(args.end(), more.begin(), more.end());
+    EXPECT_EQ(Run(args).code, 2) << more[0];
+  }
+  EXPECT_EQ(Run({"build", "c", "--centroids", "none.fbin"}).code, 1);
+  EXPECT_EQ(server_.calls(), calls);
+
+  server_.centroids.set_coarse_dim(2);
+  server_.centroids.set_origin(v1::CENTROID_ORIGIN_IMPORTED);
+  *server_.centroids.mutable_centroids() = request.centroids();
+  for (const uint64_t rows : {5, 0, 1200}) server_.centroids.add_rows(rows);
+  const std::string out = files_.PathOf("out.fbin");
+  const Result exported = Run({"centroids", "export", "c", out});
+  EXPECT_EQ(exported.code, 0) << exported.err;
+  EXPECT_EQ(exported.out, "exported the 3 imported centroids of c, 2 dims, to " + out +
+                              " (24 B); rows a list 0 to 1,200\n");
+  EXPECT_EQ(files_.Read("out.fbin"), files_.Read("in.fbin"));
+  EXPECT_EQ(Run({"centroids", "export", "nothing", out}).code, 1);
+  EXPECT_EQ(Run({"centroids", "export", "c", "/no/such/folder/file.fbin"}).code, 1);
+  server_.centroids.add_rows(1);
+  const Result broken = Run({"centroids", "export", "c", files_.PathOf("more.fbin")});
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_THAT(broken.err, HasSubstr("24 bytes for 4 centroids of 2 dims"));
 }
 
 TEST_F(CommandsTest, BuildsAGraph) {
