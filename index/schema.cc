@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "index/half.h"
 #include "index/kernels/kernels.h"
+#include "index/own_lists.h"
 
 namespace nestor {
 namespace {
@@ -203,29 +204,6 @@ uint32_t NextShell(const VectorSchema& schema, uint32_t bound) {
       std::upper_bound(schema.nesting.begin(), schema.nesting.end(), bound + kMaxShellDims));
 }
 
-absl::Status ValidateOwnLists(const IndexSpec& spec) {
-  if (!spec.own_lists()) return absl::OkStatus();
-  const bool imported = spec.centroids == CentroidOrigin::kImported;
-  const std::string what = imported ? "an index of imported centroids "
-                                    : absl::StrCat("list_attribute \"", spec.list_attribute, "\" ");
-  if (spec.no_lists) {
-    return absl::InvalidArgumentError(absl::StrCat(what, "needs lists; the index is to have none"));
-  }
-  if (spec.lists == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, "needs the number of lists, 1..", kMaxLists, "; lists is 0"));
-  }
-  // One list is what an index without centroids has.
-  if (imported && spec.lists < 2) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, "needs 2..", kMaxLists, " of them, not ", spec.lists));
-  }
-  if (imported && spec.coarse_dim == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(what, "needs their coarse_dim; it is 0"));
-  }
-  return absl::OkStatus();
-}
-
 void ResolveGraph(const VectorSchema& schema, GraphSpec* graph) {
   // Half of the vector, up to 384 dims: a search is bound by cache misses, of which longer codes
   // have hardly more, and shorter ones rank worse (shared/reference/performance.md, section 8).
@@ -251,7 +229,7 @@ absl::Status ValidateSpec(const IndexSpec& spec, const VectorSchema& schema) {
   } else if (spec.no_lists) {
     return absl::InvalidArgumentError("an index without lists needs a graph");
   }
-  if (absl::Status s = ValidateOwnLists(spec); !s.ok()) return s;
+  if (absl::Status s = ValidateOwnLists(spec, schema.dim); !s.ok()) return s;
   if (absl::Status s = ValidateCodes(spec, schema); !s.ok()) return s;
   uint32_t previous = 0;
   for (uint32_t bound : spec.shells) {

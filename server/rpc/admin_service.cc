@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/kernels/kernels.h"
+#include "index/own_lists.h"
 #include "server/engine/engine.h"
 #include "server/engine/validate.h"
 #include "server/rpc/call.h"
@@ -48,6 +49,7 @@ void FillLimits(const Backend& backend, v1::Limits* limits) {
   limits->set_max_fde_dims(kMaxFdeDims);
   limits->set_max_k_sim(kMaxKSim);
   limits->set_max_fde_repetitions(kMaxFdeRepetitions);
+  limits->set_max_own_list_values(kMaxOwnListValues);
 }
 
 }  // namespace

@@ -328,6 +328,11 @@ TEST(OwnListsSpecTest, NumbersOfListsAreGivenAndKept) {
               HasSubstr("list_attribute \"cell\" needs the number of lists, 1..65536; lists is 0"));
   EXPECT_THAT(std::string(ValidateSpec(NamedSpec(65537), schema).message()),
               HasSubstr("lists 65537 is over 65536"));
+  const VectorSchema wide = {.dim = 8192, .nesting = {kCoarse, 8192}, .metric = Metric::kL2};
+  EXPECT_TRUE(ValidateSpec(NamedSpec(32768), wide).ok());
+  EXPECT_THAT(std::string(ValidateSpec(NamedSpec(32769), wide).message()),
+              HasSubstr("has 32769 lists x 8192 dims = 268443648 values, the limit is 268435456"));
+  EXPECT_TRUE(ValidateSpec({.lists = 65536}, wide).ok()) << "the server's are fewer for few rows";
   IndexSpec graph_only = NamedSpec();
   graph_only.graph = GraphSpec{};
   graph_only.no_lists = true;
