@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cmath>
 #include <numeric>
-#include <span>
 #include <thread>
 #include <utility>
 
@@ -43,6 +42,9 @@ void TakePrefixes(const VectorSchema& schema, const float* vectors, uint64_t n, 
     for (uint32_t d = 0; d < dim; ++d) out[i * dim + d] = x[d] * scale;
   }
 }
+
+// By list; of one that has rows: the caller's lists may be many, and most of them empty.
+using ListSums = std::vector<std::vector<double>>;
 
 class Builder {
  public:
@@ -161,7 +163,7 @@ class Builder {
   // Centroids of the lists that rows name: the means of these rows, as k-means would have them.
   absl::Status Average(Model* model) {
     const uint32_t dim = spec_.coarse_dim;
-    std::vector<double> sums(size_t{spec_.lists} * dim, 0.0);
+    ListSums sums(spec_.lists);
     std::vector<uint64_t> counts(spec_.lists, 0);
     std::vector<float> prefixes;
     for (uint64_t i = 0; i < source_.size(); i += chunk_rows_) {
@@ -175,13 +177,14 @@ class Builder {
         const uint32_t list = assigned_[i + j];
         if (list == BuildSource::kNearest) continue;
         ++counts[list];
-        double* sum = sums.data() + size_t{list} * dim;
+        std::vector<double>& sum = sums[list];
+        sum.resize(dim, 0.0);
         for (uint32_t d = 0; d < dim; ++d) sum[d] += prefixes[j * dim + d];
       }
     }
-    model->centroids.resize(sums.size(), 0.0f);
+    model->centroids.resize(size_t{spec_.lists} * dim, 0.0f);
     for (uint32_t l = 0; l < spec_.lists; ++l) {
-      const std::span<const double> sum(sums.data() + size_t{l} * dim, dim);
+      const std::vector<double>& sum = sums[l];
       double scale = static_cast<double>(counts[l]);
       if (schema_.metric != Metric::kL2) {
         scale = std::sqrt(std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0));
@@ -239,7 +242,7 @@ class Builder {
         near_centroids_.insert(near_centroids_.end(), first, first + spec_.coarse_dim);
       }
     }
-    std::vector<double> sums(size_t{spec_.lists} * schema_.dim, 0.0);
+    ListSums sums(spec_.lists);
     std::vector<uint64_t> counts(spec_.lists, 0);
     for (uint64_t i = 0; i < source_.size(); i += chunk_rows_) {
       const double fraction = static_cast<double>(i) / static_cast<double>(source_.size());
@@ -251,7 +254,8 @@ class Builder {
         const uint32_t list = assigned_[i + j];
         ++counts[list];
         const float* x = decoded_.data() + j * schema_.dim;
-        double* sum = sums.data() + size_t{list} * schema_.dim;
+        std::vector<double>& sum = sums[list];
+        sum.resize(schema_.dim, 0.0);
         double scale = 1;
         if (schema_.metric == Metric::kCosine) {
           double square = 0;
@@ -261,13 +265,12 @@ class Builder {
         for (uint32_t d = 0; d < schema_.dim; ++d) sum[d] += scale * x[d];
       }
     }
-    model->means.resize(sums.size());
+    model->means.resize(size_t{spec_.lists} * schema_.dim);
     for (uint32_t l = 0; l < spec_.lists; ++l) {
       // An empty list's mean stays zero but for its centroid, so that it can still be compared.
       for (uint32_t d = 0; d < schema_.dim; ++d) {
-        const size_t at = size_t{l} * schema_.dim + d;
-        model->means[at] =
-            counts[l] != 0         ? static_cast<float>(sums[at] / static_cast<double>(counts[l]))
+        model->means[size_t{l} * schema_.dim + d] =
+            counts[l] != 0         ? static_cast<float>(sums[l][d] / static_cast<double>(counts[l]))
             : d < spec_.coarse_dim ? model->centroids[size_t{l} * spec_.coarse_dim + d]
                                    : 0.0f;
       }

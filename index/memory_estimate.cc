@@ -1,5 +1,6 @@
 #include "index/memory_estimate.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "index/codes/layout.h"
@@ -10,8 +11,10 @@
 namespace nestor {
 namespace {
 
-// Places of lists: a list's last block is half empty on average.
-uint64_t Places(uint64_t rows, uint32_t lists) { return rows + uint64_t{lists} * kBlockRows / 2; }
+// Places of lists: a list's last block is half empty on average, and an empty list has none.
+uint64_t Places(uint64_t rows, uint32_t lists) {
+  return rows + std::min<uint64_t>(rows, lists) * kBlockRows / 2;
+}
 
 // Centroids and means, as floats and as int8 with scales and norms (coarse.h).
 uint64_t ModelBytes(const VectorSchema& schema, const IndexSpec& spec) {

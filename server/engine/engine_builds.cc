@@ -1,5 +1,6 @@
 // What an engine does to indexes, as operations of the builder: builds, asked for or not, and codes
 // that come and go.
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -138,8 +139,14 @@ absl::Status Engine::Rep::AdmitBuild(const Collection& collection, const Collect
   const IndexMemory memory = collection.Index().memory;
   uint64_t in_memory = memory.Total();
   uint64_t on_disk = in_memory - memory.exact_vectors;
-  // Of encodings of other dims the present ones say nothing.
-  if (next.schema != collection.schema()) in_memory = on_disk = collection.EstimateIndex(next);
+  if (next.schema != collection.schema()) {
+    // Of encodings of other dims the present ones say nothing.
+    in_memory = on_disk = collection.EstimateIndex(next);
+  } else if (next.index.own_lists()) {
+    // The caller's lists may be many where the present index has few.
+    in_memory = std::max(in_memory, collection.EstimateIndex(next));
+    on_disk = std::max(on_disk, in_memory - memory.exact_vectors);
+  }
   if (absl::Status status = memory_->Admit(what, in_memory); !status.ok()) return status;
   if (absl::Status status = collection.AdmitBuild(what, next); !status.ok()) return status;
   return disk_->Admit(what, on_disk);

@@ -49,6 +49,28 @@ TEST(MemoryLimitTest, NoLimitAdmitsAll) {
   EXPECT_GT(MemoryLimit::Default(), 100 * kMiB);
 }
 
+// Lists of the caller's take what they take, however few points there are.
+TEST(MemoryLimitTest, ABuildOfManyListsIsRefused) {
+  TempDir dir;
+  EngineOptions options;
+  options.data_dir = dir.path();
+  options.memory_limit_bytes = MemoryLimit::Resident() + 96 * kMiB;
+  const std::unique_ptr<Engine> engine = OpenOrDie(options);
+  CollectionSpec spec = MakeSpec(Metric::kL2, Dtype::kF32);
+  spec.schema.dim = 4096;
+  spec.schema.nesting = {4096};
+  spec.attributes.push_back({"cell", AttributeType::kInt64});
+  ASSERT_TRUE(engine->CreateCollection(spec).ok());
+  IndexSpec many;
+  many.list_attribute = "cell";
+  many.lists = 65536;
+  EXPECT_THAT(engine->BuildIndex("docs", many).status(),
+              Fails(absl::StatusCode::kResourceExhausted, "building the index of docs takes "));
+  EXPECT_EQ(engine->GetIndex("docs")->next_spec, IndexSpec());
+  many.lists = 100;
+  EXPECT_EQ(Await(*engine, *engine->BuildIndex("docs", many)).error, absl::OkStatus());
+}
+
 TEST(MemoryLimitTest, WritesAreRefusedReadsAndDeletesGoOn) {
   TempDir dir;
   EngineOptions options;
