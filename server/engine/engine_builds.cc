@@ -49,6 +49,7 @@ absl::StatusOr<std::string> Engine::Rep::ImportCentroids(absl::string_view name,
   const Collection& collection = **found;
   CollectionSpec next = *collection.spec();
   const IndexSpec& spec = next.index = import.index;
+  if (absl::Status s = NormalizeCollectionSpec(&next); !s.ok()) return s;
   if (absl::Status s = ValidateIndexSpec(spec, next); !s.ok()) return s;
   std::vector<float> centroids = *import.centroids;
   if (spec.centroids != CentroidOrigin::kImported ||

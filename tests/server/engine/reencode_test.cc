@@ -300,6 +300,9 @@ TEST_P(ReencodeTest, ImportedCentroidsAreNotDroppedUnasked) {
   spec.centroids = CentroidOrigin::kImported;
   const CentroidImport import{spec, std::make_shared<const std::vector<float>>(learnt)};
   ASSERT_EQ(Await(*engine_, *engine_->ImportCentroids("docs", import)).error, absl::OkStatus());
+  EXPECT_EQ(engine_->GetIndex("docs")->next_spec.exact_vectors, ExactVectors::kStore)
+      << "as of every collection of token matrices";
+  EXPECT_EQ(engine_->GetIndex("docs")->spec.exact_vectors, ExactVectors::kStore);
   oracle_.Check(*engine_);
 
   Reencoding next = Larger();
