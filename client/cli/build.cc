@@ -15,6 +15,7 @@
 #include "client/cli/muvera.h"
 #include "client/cli/run_build.h"
 #include "client/files/vector_file.h"
+#include "index/schema.h"
 
 namespace nestor {
 namespace {
@@ -32,6 +33,10 @@ absl::Status SetCentroids(const std::string& path, v1::BuildIndexRequest* reques
                           IndexFlags* index) {
   const absl::StatusOr<VectorFile> file = VectorFile::Open(path);
   if (!file.ok()) return file.status();
+  if (file->rows() < 2 || file->rows() > kMaxLists) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " has ", file->rows(), " centroids, not 2..", kMaxLists));
+  }
   index->coarse_dim = file->dim();
   index->lists = static_cast<uint32_t>(file->rows());
   std::vector<float> values(file->rows() * file->dim());

@@ -25,7 +25,7 @@ absl::Status Export(const CentroidsFlags& flags, Session& session) {
   if (!reply.ok()) return reply.status();
   const std::string& data = reply->centroids().data();
   const uint32_t dim = reply->coarse_dim();
-  if (reply->centroids().dtype() != v1::DTYPE_F32 || dim == 0 ||
+  if (reply->centroids().dtype() != v1::DTYPE_F32 || dim == 0 || reply->rows().empty() ||
       data.size() != reply->rows_size() * dim * sizeof(float)) {
     return absl::InternalError(absl::StrCat("the server sent ", data.size(), " bytes for ",
                                             reply->rows_size(), " centroids of ", dim, " dims"));

@@ -141,7 +141,7 @@ void RegisterCreate(CLI::App& app, Session& session) {
                                 kMuveraHelp))
       ->type_name("NAME=VALUE,...");
   AddIndexFlags(command, &flags->index);
-  AddOwnListsFlags(command, &flags->index);
+  AddListAttributeFlag(command, &flags->index);
   AddConnectionFlags(command, &session);
   command->callback([flags, &session] { session.status = Create(*flags, session); });
 }

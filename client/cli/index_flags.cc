@@ -66,14 +66,17 @@ void AddIndexFlags(CLI::App* command, IndexFlags* flags) {
       ->group("Index");
 }
 
+CLI::Option* AddListAttributeFlag(CLI::App* command, IndexFlags* flags) {
+  return command
+      ->add_option("--list-attribute", flags->list_attribute,
+                   "An int64 attribute that says in which list each point lies, 0 to N - 1 of "
+                   "--lists; points without it lie in the nearest")
+      ->type_name("NAME")
+      ->group("Index");
+}
+
 void AddOwnListsFlags(CLI::App* command, IndexFlags* flags) {
-  CLI::Option* attribute =
-      command
-          ->add_option("--list-attribute", flags->list_attribute,
-                       "An int64 attribute that says in which list each point lies, 0 to N - 1 of "
-                       "--lists; points without it lie in the nearest")
-          ->type_name("NAME")
-          ->group("Index");
+  CLI::Option* attribute = AddListAttributeFlag(command, flags);
   command
       ->add_flag("--train-lists", flags->train_lists,
                  "Lists of the server's own again, without --list-attribute and imported centroids")

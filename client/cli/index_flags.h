@@ -34,7 +34,9 @@ struct IndexFlags {
 
 // `flags` must outlive the parsing.
 void AddIndexFlags(CLI::App* command, IndexFlags* flags);
-// Of commands about collections: --list-attribute, and --train-lists, which ends it.
+// Of the command that makes a collection: --list-attribute.
+CLI::Option* AddListAttributeFlag(CLI::App* command, IndexFlags* flags);
+// Of commands that build: that one, and --train-lists, which ends it.
 void AddOwnListsFlags(CLI::App* command, IndexFlags* flags);
 
 // Whether a graph is to be built: by --graph or a flag about it.

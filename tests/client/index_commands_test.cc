@@ -152,6 +152,13 @@ TEST_F(CommandsTest, ImportsAndExportsCentroids) {
     EXPECT_EQ(Run(args).code, 2) << more[0];
   }
   EXPECT_EQ(Run({"build", "c", "--centroids", "none.fbin"}).code, 1);
+  const std::string one = files_.PathOf("one.fbin");
+  ASSERT_TRUE(WriteF32(one, 2, {values.data(), 2}).ok());
+  EXPECT_THAT(Run({"build", "c", "--centroids", one}).err,
+              HasSubstr("one.fbin has 1 centroids, not 2..65536"));
+  const std::string many = files_.PathOf("many.fbin");
+  ASSERT_TRUE(WriteF32(many, 1, std::vector<float>(65537, 1.0f)).ok());
+  EXPECT_THAT(Run({"build", "c", "--centroids", many}).err, HasSubstr("has 65537 centroids"));
   EXPECT_EQ(server_.calls(), calls);
 
   server_.centroids.set_coarse_dim(2);
@@ -170,6 +177,10 @@ TEST_F(CommandsTest, ImportsAndExportsCentroids) {
   const Result broken = Run({"centroids", "export", "c", files_.PathOf("more.fbin")});
   EXPECT_EQ(broken.code, 1);
   EXPECT_THAT(broken.err, HasSubstr("24 bytes for 4 centroids of 2 dims"));
+  server_.centroids.mutable_centroids()->clear_data();
+  server_.centroids.clear_rows();
+  const Result none = Run({"centroids", "export", "c", files_.PathOf("more.fbin")});
+  EXPECT_THAT(none.err, HasSubstr("0 bytes for 0 centroids of 2 dims"));
 }
 
 TEST_F(CommandsTest, BuildsAGraph) {
