@@ -112,6 +112,10 @@ TEST(ConvertSearchTest, ListsOfABatchAreCounted) {
   refused("list_counts: has 1 entries, the batch has 2 queries");
   request.add_list_counts(2);
   refused("lists: has 1 entries, the sum of list_counts is 3");
+  // As many as there are, modulo 2^32.
+  request.set_list_counts(0, 0xffffffff);
+  refused("lists: has 1 entries, the sum of list_counts is 4294967297");
+  request.set_list_counts(0, 1);
   request.add_lists(3);
   request.add_lists(3);
   EXPECT_THAT(*ToListEnds(request, built, 2), ElementsAre(1, 3));
