@@ -27,7 +27,8 @@ TEST(MemoryLimitTest, AdmitsUpToTheLimit) {
               Fails(absl::StatusCode::kResourceExhausted, "it takes 134217728 bytes; the server"));
   EXPECT_TRUE(limit.Admit("it", kMiB).ok()) << "a small one still fits";
   reusable = 80 * kMiB;
-  EXPECT_EQ(limit.Admit("it", 128 * kMiB).ok(), resident >= 80 * kMiB);
+  EXPECT_EQ(limit.Admit("it", 128 * kMiB).ok(), resident >= 64 * kMiB)
+      << "where all of it is reusable the limit alone counts";
   EXPECT_FALSE(limit.Admit("it", ~uint64_t{0}).ok());
 }
 
