@@ -120,7 +120,7 @@ TEST(ConvertSearchTest, ListsOfABatchAreCounted) {
   request.add_lists(3);
   EXPECT_THAT(*ToListEnds(request, built, 2), ElementsAre(1, 3));
   EXPECT_THAT(ToListEnds(request, kBuilt, 2),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("lists (of query 0)")));
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("lists are the server's")));
   request.set_lists(2, 4);
   refused("lists (of query 1): list 4 at position 1 of those named is not in 0..3");
   request.set_list_counts(0, 3);

@@ -163,10 +163,15 @@ TEST(RecordsTest, MalformedPoints) {
 TEST(RecordsTest, MalformedOthers) {
   // Generation 1, coarse dim 2, 3 lists, no shells, int8, in memory, unknown flags.
   EXPECT_THAT(
+      std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x40\x00\x00", 10))
+                      .status()
+                      .message()),
+      HasSubstr("spec flags 64"));
+  EXPECT_THAT(
       std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x10\x00\x00", 10))
                       .status()
                       .message()),
-      HasSubstr("spec flags 16"));
+      HasSubstr("has the flag of list_attribute and none"));
   EXPECT_THAT(
       std::string(ParseGeneration(std::string("\x05\x01\x02\x03\x00\x01\x01\x08\x00\x00", 10))
                       .status()
