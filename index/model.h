@@ -21,7 +21,7 @@ namespace nestor {
 struct Model {
   uint32_t lists = 1;
   uint32_t coarse_dim = 0;       // 0 = untrained, one list
-  std::vector<float> centroids;  // lists x coarse_dim; unit length under COSINE and DOT
+  std::vector<float> centroids;  // lists x coarse_dim; of unit length but under L2 and imported DOT
   std::vector<float> means;      // lists x dim; of the rows at the build, under COSINE of unit rows
   // Of the caller's lists, empty where all have one: those without a centroid (zeros), as no row
   // lay in them at the build. Nothing is near them; what comes to them later, because it names
