@@ -138,7 +138,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // ResourceExhausted: `what`, which adds so many bytes to the index and to `others`, which are
   // under way, would pass the memory limit.
   absl::Status AdmitMemory(absl::string_view what, uint64_t bytes, uint64_t others) const;
-  // Written::stale: to be done again, in the encodings of now.
+  // Written::stale: to be done again, for the generation of now.
   absl::StatusOr<Writer::Written> TryUpsert(std::span<const PointInput> points);
   absl::StatusOr<LogEntry> MakeUpsert(std::span<const PointInput> points,
                                       std::vector<PointCodec::Space>* spaces) const;

@@ -31,7 +31,8 @@ struct LogOp {
   std::string attributes;  // encoded
 
   // Hint, no part of the entry's meaning: the list that the point belongs to in `generation`, found
-  // by the caller's thread so that the writer need not.
+  // by the caller's thread so that the writer need not. Where `indexed` is nothing, an op for
+  // another generation has to be made again.
   uint32_t generation = 0;
   uint32_t list = 0;
 };

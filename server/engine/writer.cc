@@ -91,8 +91,7 @@ void Writer::Commit(std::span<Waiter* const> group) {
   absl::Status status = closed_;
   if (status.ok()) {
     Staged staged = Stage(group);
-    status = staged.status;
-    if (status.ok() && !staged.effects.empty()) {
+    if (!staged.effects.empty()) {
       status = Append(&staged, sync);
       if (status.ok()) status = Apply(&staged);
       if (status.ok()) snapshots_->Publish(seq_, points_);
@@ -114,13 +113,11 @@ Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
   // Ids are unique within an entry, so a group of one needs no overlay.
   Overlay* const shared = group.size() > 1 ? &overlay : nullptr;
   for (Waiter* waiter : group) {
-    const PointCodec* const codec = waiter->entry->codec.get();
-    waiter->written.stale = codec != nullptr && codec != &generation_->codec();
+    waiter->written.stale = IsStale(*waiter->entry);
     if (waiter->written.stale) continue;
     const size_t before = staged.effects.size();
     for (const LogOp& op : waiter->entry->ops) {
-      staged.status = StageOp(op, seq_ + 1, &staged, shared, &waiter->written);
-      if (!staged.status.ok()) return staged;
+      StageOp(op, seq_ + 1, &staged, shared, &waiter->written);
     }
     // An entry that changes nothing takes no sequence.
     if (staged.effects.size() != before) ++seq_;
@@ -132,8 +129,16 @@ Writer::Staged Writer::Stage(std::span<Waiter* const> group) {
   return staged;
 }
 
-absl::Status Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay,
-                             Written* written) {
+bool Writer::IsStale(const LogEntry& entry) const {
+  if (entry.codec == nullptr) return false;
+  if (entry.codec.get() != &generation_->codec()) return true;
+  return std::any_of(entry.ops.begin(), entry.ops.end(), [&](const LogOp& op) {
+    return op.indexed.empty() && op.generation != generation_->number;
+  });
+}
+
+void Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay,
+                     Written* written) {
   const IvfIndex& index = *generation_->index;
   Effect effect;
   effect.op = &op;
@@ -148,7 +153,7 @@ absl::Status Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Over
   if (!staged_before) effect.old_slot = generation_->ids.Find(op.id);
   const bool exists = effect.old_slot != kNoSlot || effect.old_effect >= 0;
   const bool upsert = op.kind == LogOp::Kind::kUpsert;
-  if (!upsert && !exists) return absl::OkStatus();
+  if (!upsert && !exists) return;
 
   if (exists) {
     const Effect* old = effect.old_effect >= 0 ? &staged->effects[effect.old_effect] : nullptr;
@@ -161,13 +166,9 @@ absl::Status Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Over
   }
   if (upsert) {
     effect.row = next_row_++;
-    effect.list = op.list;
-    if (op.generation != generation_->number) {
-      PointCodec::Space space;
-      const absl::StatusOr<const std::byte*> indexed = Indexed(op, &space);
-      if (!indexed.ok()) return indexed.status();
-      effect.list = generation_->ListOf(op.attributes, *indexed);
-    }
+    effect.list = op.generation == generation_->number
+                      ? op.list
+                      : generation_->ListOf(op.attributes, Bytes(op.indexed));
     staged->batch.Put(Family::kPoints, PointKey(uid_, effect.row),
                       EncodePointHeader(seq, op.id, op.attributes, op.stored.size()), op.stored);
     staged->batch.Put(Family::kIds, IdKey(uid_, op.id), EncodeRow(effect.row));
@@ -187,14 +188,6 @@ absl::Status Writer::StageOp(const LogOp& op, uint64_t seq, Staged* staged, Over
     overlay->ids[op.id] =
         upsert ? static_cast<int32_t>(staged->effects.size() - 1) : Overlay::kGone;
   }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<const std::byte*> Writer::Indexed(const LogOp& op, PointCodec::Space* space) const {
-  if (!op.indexed.empty()) return Bytes(op.indexed);
-  const absl::StatusOr<EncodedPoint> point = generation_->codec().Decode(op.stored, space);
-  if (!point.ok()) return point.status();
-  return Bytes(point->indexed);
 }
 
 size_t Writer::Purge(Batch* batch) {
@@ -255,6 +248,17 @@ absl::Status Writer::Append(Staged* staged, bool sync) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint32_t> Writer::Insert(const Effect& effect, PointCodec::Space* space) {
+  const LogOp& op = *effect.op;
+  absl::string_view indexed = op.indexed;
+  if (indexed.empty()) {
+    const absl::StatusOr<EncodedPoint> point = generation_->codec().Decode(op.stored, space);
+    if (!point.ok()) return point.status();
+    indexed = point->indexed;
+  }
+  return generation_->Append(effect.list, op.id, effect.row, effect.seq, Bytes(indexed), op.tokens);
+}
+
 absl::Status Writer::Apply(Staged* staged) {
   PointCodec::Space space;
   for (Effect& effect : staged->effects) {
@@ -262,11 +266,7 @@ absl::Status Writer::Apply(Staged* staged) {
     const uint32_t old_slot =
         effect.old_effect >= 0 ? staged->effects[effect.old_effect].slot : effect.old_slot;
     if (op.kind == LogOp::Kind::kUpsert) {
-      const absl::StatusOr<const std::byte*> indexed = Indexed(op, &space);
-      absl::StatusOr<uint32_t> slot =
-          indexed.ok()
-              ? generation_->Append(effect.list, op.id, effect.row, effect.seq, *indexed, op.tokens)
-              : absl::StatusOr<uint32_t>(indexed.status());
+      const absl::StatusOr<uint32_t> slot = Insert(effect, &space);
       if (!slot.ok()) {
         // It is in the log, so memory is behind the store: only a restart can bring them together.
         closed_ = absl::Status(

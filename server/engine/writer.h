@@ -50,7 +50,8 @@ class Writer {
     uint64_t seq = 0;
     uint64_t upserted = 0;
     uint64_t deleted = 0;
-    // Nothing was written: the generation of now takes other encodings than the entry has.
+    // Nothing was written: the generation of now takes other encodings than the entry has, or has
+    // other lists than those of points whose encodings are to be made again.
     bool stale = false;
   };
   // What happened to the old generation beside a build. All rows that the builder hears of keep
@@ -135,7 +136,6 @@ class Writer {
     std::vector<Effect> effects;
     size_t purged = 0;  // from the front of dead_rows_
     uint64_t points = 0;
-    absl::Status status;  // why the group can not be written
   };
   struct DeadRow {
     uint64_t row = 0;
@@ -144,10 +144,8 @@ class Writer {
 
   void Commit(std::span<Waiter* const> group);
   Staged Stage(std::span<Waiter* const> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay,
-                       Written* written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Of an upsert: what the index takes, in the op or else in `space`.
-  absl::StatusOr<const std::byte*> Indexed(const LogOp& op, PointCodec::Space* space) const
+  bool IsStale(const LogEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StageOp(const LogOp& op, uint64_t seq, Staged* staged, Overlay* overlay, Written* written)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Into the batch: rows of the store that nobody sees any more; how many. Also frees their slots.
   size_t Purge(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -160,6 +158,10 @@ class Writer {
   void StopRecording() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Append(Staged* staged, bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply(Staged* staged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // An upsert, into the generation: its slot. What the index takes is made anew in `space` where
+  // the op does not have it.
+  absl::StatusOr<uint32_t> Insert(const Effect& effect, PointCodec::Space* space)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Store* const store_;
   const uint32_t uid_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,14 +17,27 @@ namespace {
 
 constexpr uint64_t kPoints = 1300;
 
-// FDEs of 32,768 dims: 170 MB of floats of all points.
-CollectionSpec LargeSpec(const std::string& name) {
+CollectionSpec SpecOf(const std::string& name, uint32_t k_sim, std::span<const uint32_t> prefixes) {
   CollectionSpec spec = MakeMultiSpec(Metric::kDot, Dtype::kF32);
   spec.name = name;
-  spec.multi->fde = {.dim = 8, .repetitions = 32, .k_sim = 7, .d_proj = 8};
-  const uint32_t prefixes[] = {1, 32};
+  spec.multi->fde = {.dim = 8, .repetitions = 32, .k_sim = k_sim, .d_proj = 8};
   spec.schema = *FdeSchema(spec.multi->fde, prefixes);
   return spec;
+}
+
+// FDEs of 32,768 dims: 170 MB of floats of all points.
+CollectionSpec LargeSpec(const std::string& name) {
+  const uint32_t prefixes[] = {1, 32};
+  return SpecOf(name, 7, prefixes);
+}
+
+// .. of 2^20 dims, the most, in as few steps as can be.
+CollectionSpec HugeSpec(const std::string& name) {
+  std::vector<uint32_t> prefixes;
+  for (uint32_t repetitions = 2; repetitions <= 32; repetitions += 2) {
+    prefixes.push_back(repetitions);
+  }
+  return SpecOf(name, 12, prefixes);
 }
 
 class LargeBatchTest : public ::testing::Test {
@@ -72,8 +86,8 @@ class LargeBatchTest : public ::testing::Test {
     for (const SearchHow& how :
          {SearchHow(*ParsePlan(absl::StrCat("coarse=1024:100,scan=1024:", kPoints))),
           SearchHow(*ParsePlan(absl::StrCat("coarse=1024:100,scan=32768:", kPoints))),
-          SearchHow(*ParsePlan(absl::StrCat("coarse=1024:100,scan=1024:", kPoints,
-                                            ",maxsim=8:", kPoints))),
+          SearchHow(*ParsePlan(
+              absl::StrCat("coarse=1024:100,scan=1024:", kPoints, ",maxsim=8:", kPoints))),
           SearchHow(ExactSearch{})}) {
       const std::vector<SearchHit> whole = Search("whole", how), parts = Search("parts", how);
       ASSERT_EQ(whole.size(), kPoints);
@@ -103,6 +117,33 @@ TEST_F(LargeBatchTest, IsOneStepAndMakesTheSamePoints) {
   engine_.reset();
   engine_ = OpenOrDie(options_);
   ExpectEqual();
+}
+
+// More than memory should hold of one: 400 MiB of floats, of FDEs as large as they can be.
+TEST_F(LargeBatchTest, MayMakeAnyNumberOfFdes) {
+  constexpr uint64_t kFew = 100;
+  ASSERT_TRUE(engine_->CreateCollection(HugeSpec("huge")).ok());
+  EXPECT_EQ(Upsert("huge", kFew, kFew, 1), 1u) << "one sequence";
+  EXPECT_EQ(Upsert("parts", kFew, kFew, 1), 1u);
+  EXPECT_EQ(*engine_->Count("huge"), kFew);
+  const std::vector<SearchHit> huge = Search("huge", ExactSearch{});
+  const std::vector<SearchHit> parts = Search("parts", ExactSearch{});
+  ASSERT_EQ(huge.size(), kFew);
+  ASSERT_EQ(parts.size(), kFew);
+  for (size_t i = 0; i < kFew; ++i) {
+    EXPECT_EQ(huge[i].id, parts[i].id) << i;
+    EXPECT_EQ(huge[i].score, parts[i].score) << i;
+  }
+  // The FDEs are the points' own: each finds its point.
+  for (uint64_t i : {0, 50, 99}) {
+    const std::vector<float> tokens = oracle_.VectorOf(i, 1);
+    const SearchRequest request{.query = TokenQuery{.tokens = tokens},
+                                .limit = 1,
+                                .how = *ParsePlan("coarse=65536:1,scan=1048576:1")};
+    SearchReply reply;
+    ASSERT_TRUE(engine_->Pin("huge")->Search(request, nullptr, &reply).ok());
+    EXPECT_EQ(reply.hits[0].id, PointId(i));
+  }
 }
 
 // A build that ends between the making of a batch and its writing has lists that the batch does not
