@@ -122,6 +122,10 @@ absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Load(
 }
 
 absl::Status Dataset::CheckQueries() const {
+  if (nesting().back() != dim()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        files_.queries, " has ", dim(), " dims, the nesting ends in ", nesting().back()));
+  }
   const VectorSchema schema{.dim = dim(), .nesting = nesting(), .metric = files_.metric};
   if (absl::Status s = ValidateSchema(schema); !s.ok()) return s;
   for (uint32_t q = 0; q < queries(); ++q) {

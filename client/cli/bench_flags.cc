@@ -32,16 +32,18 @@ void AddFileFlags(CLI::App* command, BenchFlags* flags) {
           ->needs(tokens)
           ->group("Files");
   tokens->needs(offsets);
-  command
-      ->add_option("--truth", flags->files.truth,
-                   "Row numbers of each query's nearest rows (`nestor truth`). Default: computed "
-                   "from --base, or with --collection by exact searches")
-      ->type_name("F.ids.ibin")
-      ->group("Files");
+  CLI::Option* truth =
+      command
+          ->add_option("--truth", flags->files.truth,
+                       "Row numbers of each query's nearest rows (`nestor truth`). Default: "
+                       "computed from --base, or with --collection by exact searches")
+          ->type_name("F.ids.ibin")
+          ->group("Files");
   command
       ->add_option("--distances", flags->files.distances,
                    "Their scores: lets hits that tie with the k-th count where there is no --base")
       ->type_name("F")
+      ->needs(truth)
       ->group("Files");
   command
       ->add_option("--labels", flags->labels,

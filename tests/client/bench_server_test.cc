@@ -94,7 +94,8 @@ std::string BenchServerTest::vectors_;
 TEST_F(BenchServerTest, MeasuresPlansOfTokenMatrices) {
   const std::string rescored = absl::StrCat(kPlan, ",rescore");
   const std::vector<Json> rows = Bench(
-      "m", {kQueries, kTruth, {"--plan", "default", "--plan", rescored, "--plan", kPlan}, {"--exact"}});
+      "m",
+      {kQueries, kTruth, {"--plan", "default", "--plan", rescored, "--plan", kPlan}, {"--exact"}});
   ASSERT_THAT(rows, SizeIs(4));
   for (const Json& row : rows) {
     EXPECT_EQ(row["queries"], 100);
@@ -122,8 +123,9 @@ TEST_F(BenchServerTest, MeasuresPlansOfTokenMatrices) {
   EXPECT_EQ(rows[3]["plan"], "exact=64");
   EXPECT_GE(rows[3]["recall"], 0.999);
 
-  const Result text = Run({"bench", "--collection", "m", "--tokens", kQueries[1], "--offsets",
-                           kQueries[3], "--truth", kTruth[1], "--plan", "default", "--passes", "1"});
+  const Result text =
+      Run({"bench", "--collection", "m", "--tokens", kQueries[1], "--offsets", kQueries[3],
+           "--truth", kTruth[1], "--plan", "default", "--passes", "1"});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_THAT(text.out, HasSubstr("== collection m: 2,000 x 512, dot, 100 queries, k 10"));
   EXPECT_THAT(text.out, HasSubstr("bytes per row: codes of tokens "));
@@ -149,7 +151,8 @@ TEST_F(BenchServerTest, TheServerKnowsTheTruth) {
 TEST_F(BenchServerTest, BatchesFindWhatSearchesFind) {
   const std::string plan = absl::StrCat(kPlan, ",rescore");
   const std::vector<Json> single = Bench("m", {kQueries, kTruth, {"--plan", plan}});
-  const std::vector<Json> batches = Bench("m", {kQueries, kTruth, {"--plan", plan, "--batch", "7"}});
+  const std::vector<Json> batches =
+      Bench("m", {kQueries, kTruth, {"--plan", plan, "--batch", "7"}});
   ASSERT_THAT(batches, SizeIs(1));
   EXPECT_EQ(batches[0]["plan"], plan);
   EXPECT_NEAR(batches[0]["recall"], single[0]["recall"], 1e-9);
@@ -176,12 +179,8 @@ TEST_F(BenchServerTest, SweepsPlansOfTokenMatrices) {
   EXPECT_THAT(space.token_dims, ElementsAre(32, 64));
   EXPECT_THAT(space.refine_dims, ElementsAre(256, 512));
   EXPECT_THAT(space.sources, ElementsAre(Source::kLists, Source::kGraph));
-  const CompareOptions options{.k = 10,
-                               .recalls = {0.5},
-                               .random_plans = 6,
-                               .climb_plans = 6,
-                               .passes = 1,
-                               .min_runs = 1};
+  const CompareOptions options{
+      .k = 10, .recalls = {0.5}, .random_plans = 6, .climb_plans = 6, .passes = 1, .min_runs = 1};
   const auto comparison = Compare((*set)->grader(), {engine->get()}, space, options);
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   ASSERT_THAT(comparison->at_recalls, SizeIs(1));
@@ -200,14 +199,15 @@ TEST_F(BenchServerTest, SaysWhatDoesNotFit) {
   EXPECT_THAT(Error(2, {"m", "--queries", tokens}), HasSubstr("collection m is multi"));
   EXPECT_THAT(Error(2, {"m", "--tokens", tokens}), HasSubstr("--offsets"));
   EXPECT_THAT(Error(2, {"m", "--offsets", offsets}), HasSubstr("--tokens"));
+  EXPECT_THAT(Error(2, {"m", "--tokens", tokens, "--offsets", offsets, "--distances", kTruth[3]}),
+              HasSubstr("--truth"));
   EXPECT_THAT(Error(2, {"m", "--queries", tokens, "--tokens", tokens, "--offsets", offsets}),
               HasSubstr("--queries"));
   EXPECT_THAT(Error(2, {"m", "--tokens", tokens, "--offsets", offsets, "--base", tokens}),
               HasSubstr("--base is of vectors"));
   EXPECT_THAT(Error(1, {"m", "--tokens", tokens, "--offsets", kSample + "base.off.u64bin"}),
               HasSubstr("of 2000 tokens"));
-  const std::string few =
-      files_->WriteBin("few.u64bin", 3, 1, std::vector<uint64_t>{0, 20, 40});
+  const std::string few = files_->WriteBin("few.u64bin", 3, 1, std::vector<uint64_t>{0, 20, 40});
   EXPECT_THAT(Error(1, {"m", "--tokens", tokens, "--offsets", few}),
               HasSubstr(absl::StrCat("has 2000 tokens, but ", few, " ends at 40")));
   const std::string one = files_->WriteBin("one.u64bin", 2, 1, std::vector<uint64_t>{0, 2000});
@@ -216,15 +216,15 @@ TEST_F(BenchServerTest, SaysWhatDoesNotFit) {
   // Other dims, other queries than the truth's, a token that is no vector.
   const std::string two = files_->WriteBin("two.u64bin", 3, 1, std::vector<uint64_t>{0, 20, 50});
   EXPECT_THAT(Error(1, {"m", "--tokens", vectors_, "--offsets", two}),
-              HasSubstr("nesting ends in 64, it must end in dim 4"));
+              HasSubstr("s.fbin has 4 dims, the nesting ends in 64"));
   std::vector<float> values(50 * 64, 1.0f);
   EXPECT_THAT(Error(1, {"m", "--tokens", files_->WriteBin("ones.fbin", 50, 64, values), "--offsets",
                         two, "--truth", kTruth[1]}),
               HasSubstr("has 100 rows, there are 2 queries"));
   values[30 * 64 + 5] = NAN;
-  EXPECT_THAT(Error(1, {"m", "--tokens", files_->WriteBin("nan.fbin", 50, 64, values), "--offsets",
-                        two}),
-              HasSubstr("nan.fbin query 1: token 10 has nan at position 5"));
+  EXPECT_THAT(
+      Error(1, {"m", "--tokens", files_->WriteBin("nan.fbin", 50, 64, values), "--offsets", two}),
+      HasSubstr("nan.fbin query 1: token 10 has nan at position 5"));
 }
 
 }  // namespace
