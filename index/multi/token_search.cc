@@ -5,7 +5,6 @@
 #include <functional>
 #include <utility>
 
-#include "index/multi/tokens.h"
 #include "index/stages.h"
 
 namespace nestor {
@@ -48,17 +47,16 @@ absl::StatusOr<std::unique_ptr<const MaxSimQuery>> TokenSearch::MakeQuery(uint32
                          return value >= -128 && value <= 127 &&
                                 value == static_cast<float>(static_cast<int>(value));
                        });
-  const uint32_t token_dim = schema_.token.dim;
-  if (schema_.token.metric != Metric::kCosine || dim == token_dim) {
-    return MaxSimQuery::Make(tokens_.tokens, token_dim, dim, options);
-  }
-  return MaxSimQuery::Make(UnitPrefixes(tokens_.tokens, token_dim, dim), token_dim, dim, options);
+  return MaxSimQuery::Make(tokens_.tokens, schema_.token.dim, dim, options);
 }
 
+// Under COSINE prefixes of tokens are compared as they are, unlike those of vectors: a stage looks
+// for a part of the sum over all dims, in which a prefix counts by the share that it has of its
+// token. mv30k as COSINE, recall@10 of the best 10 / 20 / 40 by 32 of 64 dims: 0.867 / 0.990
+// / 1.000, and with both prefixes brought to unit length 0.754 / 0.930 / 0.986.
 absl::Status TokenSearch::ScoreCodes(const MaxSimQuery& query, uint32_t dim, StageCost* cost) {
   const StageTimer timer(cost);
   StopPoll poll(query_);
-  const auto entry = static_cast<size_t>(NestingIndex(schema_.token, dim));
   const size_t token_bytes = TokenCodeLayout(dim).groups() * 4 + sizeof(float);
   uint64_t tokens = 0;
   for (size_t i = 0; i < candidates_.size(); ++i) {
@@ -69,9 +67,9 @@ absl::Status TokenSearch::ScoreCodes(const MaxSimQuery& query, uint32_t dim, Sta
     if (i + 2 * kAhead < candidates_.size()) {
       __builtin_prefetch(rows_.At(candidates_[i + 2 * kAhead].slot).get());
     }
-    if (i + kAhead < candidates_.size()) rows_.At(candidates_[i + kAhead].slot)->Prefetch(entry);
+    if (i + kAhead < candidates_.size()) rows_.At(candidates_[i + kAhead].slot)->Prefetch();
     const TokenBlock& block = *rows_.At(candidates_[i].slot);
-    candidates_[i].score = query.ScoreCodes(block.codes(entry));
+    candidates_[i].score = query.ScoreCodes(block.codes());
     tokens += block.tokens();
   }
   *cost = {.name = "maxsim", .dim = dim, .in = candidates_.size()};

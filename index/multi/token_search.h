@@ -74,7 +74,7 @@ class TokenSearch {
   };
 
   absl::StatusOr<std::unique_ptr<const MaxSimQuery>> MakeQuery(uint32_t dim) const;
-  // The candidates by the codes of their tokens' first `dim` dims, one of the nesting.
+  // The candidates by the codes of their tokens' first `dim` dims.
   absl::Status ScoreCodes(const MaxSimQuery& query, uint32_t dim, StageCost* cost);
   // .. by their tokens as stored.
   absl::Status ScoreStored(const MaxSimQuery& query, Matches* matches, StageCost* cost);

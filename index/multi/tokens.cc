@@ -4,7 +4,6 @@
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
-#include "index/kernels/kernels.h"
 
 namespace nestor {
 namespace {
@@ -27,17 +26,6 @@ absl::Status ValidateTokens(const VectorSchema& schema, std::span<const float> t
     return ValidateVector(schema, token, absl::StrCat("token ", i));
   }
   return absl::OkStatus();
-}
-
-std::vector<float> UnitPrefixes(std::span<const float> tokens, uint32_t dim, uint32_t prefix) {
-  std::vector<float> unit(tokens.size());
-  for (size_t first = 0; first < tokens.size(); first += dim) {
-    const float* token = tokens.data() + first;
-    const double length = std::sqrt(ActiveKernels().dot_f64(token, token, prefix));
-    if (length == 0) continue;
-    for (uint32_t d = 0; d < prefix; ++d) unit[first + d] = static_cast<float>(token[d] / length);
-  }
-  return unit;
 }
 
 absl::Status ValidateTokenWeights(std::span<const float> weights, size_t tokens) {

@@ -4,9 +4,7 @@
 #define NESTOR_INDEX_MULTI_TOKENS_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "index/schema.h"
@@ -16,10 +14,6 @@ namespace nestor {
 // InvalidArgument: no tokens, a number of values that is not a multiple of dim, a token that
 // ValidateVector refuses (the message names the token and the position).
 absl::Status ValidateTokens(const VectorSchema& schema, std::span<const float> tokens);
-
-// The first `prefix` dims of each token of `dim` floats, divided by their length, and zeros behind
-// them: what COSINE compares at a prefix. A prefix of zeros stays.
-std::vector<float> UnitPrefixes(std::span<const float> tokens, uint32_t dim, uint32_t prefix);
 
 // InvalidArgument: not one weight per token, a weight that is not finite or over +-1e15.
 absl::Status ValidateTokenWeights(std::span<const float> weights, size_t tokens);

@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "index/multi/maxsim.h"
-#include "index/multi/tokens.h"
 #include "tests/index/fde_testutil.h"
 
 namespace nestor {
@@ -43,78 +41,6 @@ TEST(TokenBlockTest, CodesAreWithinTheirBound) {
       }
     }
     EXPECT_LT(widest, 0.05) << "of lengths: it says something";
-  }
-}
-
-// The sum over the query's tokens of the largest cosine of the first dims, in double.
-double CosineChamfer(std::span<const float> query, std::span<const float> tokens, uint32_t dim,
-                     uint32_t prefix) {
-  double score = 0;
-  for (size_t q = 0; q < query.size(); q += dim) {
-    const auto one = query.subspan(q, prefix);
-    double largest = -1;
-    for (size_t t = 0; t < tokens.size(); t += dim) {
-      const auto other = tokens.subspan(t, prefix);
-      largest = std::max(largest, Dot(one, other) / (Length(one) * Length(other)));
-    }
-    score += largest;
-  }
-  return score;
-}
-
-TEST(TokenBlockTest, CosinePrefixesAreOfUnitLength) {
-  for (const std::vector<uint32_t>& nesting :
-       {std::vector<uint32_t>{8, 30, 64}, std::vector<uint32_t>{7, 16, 33},
-        std::vector<uint32_t>{64, 128}, std::vector<uint32_t>{128}}) {
-    const uint32_t dim = nesting.back();
-    TokenSchema schema = Schema(dim, Dtype::kF32, Metric::kCosine);
-    schema.token.nesting = nesting;
-    TokenMaker maker(dim);
-    for (size_t n : {1, 16, 23, 49}) {
-      const std::vector<float> tokens = maker.Make(n), query = maker.Make(9);
-      const auto block = TokenBlock::Make(schema, tokens);
-      EXPECT_EQ(block->tokens(), n);
-      double plain = 0;  // how far the scores are from those of prefixes as they are
-      for (size_t entry = 0; entry < nesting.size(); ++entry) {
-        const uint32_t prefix = nesting[entry];
-        const std::vector<float> unit = UnitPrefixes(query, dim, prefix);
-        const auto prepared = *MaxSimQuery::Make(unit, dim, prefix, {});
-        std::vector<TokenMatch> matches(9);
-        const double score = prepared->ScoreCodes(block->codes(entry), matches);
-        EXPECT_NEAR(score, CosineChamfer(query, tokens, dim, prefix), 0.1) << prefix;
-        for (const TokenMatch& match : matches) EXPECT_LT(match.product, 1.02) << prefix;
-        const auto as_they_are = *MaxSimQuery::Make(query, dim, prefix, {});
-        plain = std::max(plain, std::abs(score - as_they_are->ScoreCodes(block->codes())));
-      }
-      EXPECT_TRUE(plain > 0.5 || nesting.size() == 1) << plain;
-      EXPECT_EQ(block->codes().scales, block->codes(nesting.size() - 1).scales);
-      // A float for each token and nesting dim; under DOT one for each token.
-      schema.token.metric = Metric::kDot;
-      const auto dot = TokenBlock::Make(schema, tokens);
-      EXPECT_EQ(block->bytes(), dot->bytes() + (nesting.size() - 1) * n * sizeof(float));
-      EXPECT_EQ(dot->codes(0).scales, dot->codes().scales);
-      EXPECT_EQ(block->longest(), dot->longest());
-      EXPECT_EQ(block->error(), dot->error());
-      schema.token.metric = Metric::kCosine;
-    }
-  }
-}
-
-// Prefixes of zeros, and such that are zeros in int8: they have no direction, and their products
-// are 0, not what is left of a division by next to nothing.
-TEST(TokenBlockTest, PrefixesOfZerosHaveProductsOfZero) {
-  TokenSchema schema = Schema(4, Dtype::kF32, Metric::kCosine);
-  schema.token.nesting = {2, 4};
-  const std::vector<float> query = {0.6f, 0, 0.8f, 0, 0, 0, 0, 1};
-  for (const float tiny : {0.0f, 1e-45f, 1e-20f, 1e-4f}) {
-    const std::vector<float> tokens = {tiny, -tiny, 1, 0, tiny, 0, 0, 1};
-    const auto block = TokenBlock::Make(schema, tokens);
-    const auto prepared = *MaxSimQuery::Make(UnitPrefixes(query, 4, 2), 4, 2, {});
-    std::vector<TokenMatch> matches(2);
-    EXPECT_EQ(prepared->ScoreCodes(block->codes(0), matches), 0) << tiny;
-    EXPECT_EQ(matches[0], (TokenMatch{0, 0}));
-    EXPECT_EQ(matches[1], (TokenMatch{0, 0}));
-    EXPECT_NEAR(prepared->Score(tokens.data(), 2), tiny, 1e-9) << "as it is";
   }
 }
 

@@ -51,12 +51,11 @@ absl::Status Rank(const CodedDocuments& documents, uint32_t q, size_t keep,
   const auto query =
       MaxSimQuery::Make(data.queries[q], data.queries.dim, data.queries.dim, MaxSimOptions{});
   if (!query.ok()) return query.status();
-  const size_t whole = documents.schema().token.nesting.size() - 1;
   for (size_t i = 0; i < candidates->size(); ++i) {
     Scored& one = (*candidates)[i];
     // As Nestor's stage does.
-    if (i + 2 < candidates->size()) documents.block((*candidates)[i + 2].document)->Prefetch(whole);
-    one.score = (*query)->ScoreCodes(documents.block(one.document)->codes(whole));
+    if (i + 2 < candidates->size()) documents.block((*candidates)[i + 2].document)->Prefetch();
+    one.score = (*query)->ScoreCodes(documents.block(one.document)->codes());
   }
   Keep(keep == 0 ? ids.size() : keep, candidates);
   if (keep > 0) {
