@@ -102,8 +102,7 @@ TEST(TiersTest, ShellsBeyondMemoryAreReadFromTheStore) {
           const absl::Status status = tiered->Search(query, plan, &scratch, &b);
           if (deepest > memory_dim) {
             EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << text;
-            EXPECT_THAT(std::string(status.message()),
-                        HasSubstr("dim 64 is beyond the 30 dims"));
+            EXPECT_THAT(std::string(status.message()), HasSubstr("dim 64 is beyond the 30 dims"));
             continue;
           }
           ASSERT_TRUE(status.ok()) << status;
@@ -135,8 +134,7 @@ TEST(TiersTest, MemoryDimIsABoundOfShells) {
   };
   EXPECT_EQ(message({.memory_dim = 64}), "");
   EXPECT_EQ(message({.shells = {30, 64, 99}, .memory_dim = 64}), "");
-  EXPECT_THAT(message({.memory_dim = 65}),
-              HasSubstr("memory_dim 65 is not in the nesting"));
+  EXPECT_THAT(message({.memory_dim = 65}), HasSubstr("memory_dim 65 is not in the nesting"));
   EXPECT_THAT(message({.shells = {30, 99}, .memory_dim = 64}),
               HasSubstr("memory_dim 64 is none of the bounds of the shells 30,99"));
   const IndexSpec resolved = ResolveSpec({.memory_dim = 30}, schema, 5000);
