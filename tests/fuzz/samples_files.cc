@@ -1,10 +1,9 @@
 // Files that clients read.
-#include "tests/fuzz/sample_kinds.h"
-
 #include <cstddef>
 #include <cstdint>
 
 #include "client/files/npy_header.h"
+#include "tests/fuzz/sample_kinds.h"
 namespace nestor {
 namespace {
 

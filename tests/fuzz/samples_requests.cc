@@ -1,6 +1,4 @@
 // Requests as they arrive.
-#include "tests/fuzz/sample_kinds.h"
-
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
@@ -11,6 +9,7 @@
 #include "nestor/v1/index.pb.h"
 #include "nestor/v1/point.pb.h"
 #include "nestor/v1/search.pb.h"
+#include "tests/fuzz/sample_kinds.h"
 namespace nestor {
 namespace {
 
@@ -187,7 +186,8 @@ v1::Vector SomeTokens() {
   v1::Vector vector;
   vector.mutable_multi()->set_count(2);
   vector.mutable_multi()->mutable_tokens()->set_dtype(v1::DTYPE_F32);
-  vector.mutable_multi()->mutable_tokens()->set_data(RawBytes<float>({1, -2, 0.5f, 3, 0, 1, 0, -1}));
+  vector.mutable_multi()->mutable_tokens()->set_data(
+      RawBytes<float>({1, -2, 0.5f, 3, 0, 1, 0, -1}));
   return vector;
 }
 

@@ -1,6 +1,4 @@
 // What the store holds: records, models, codes, blocks of graphs, tokens.
-#include "tests/fuzz/sample_kinds.h"
-
 #include <cstdint>
 #include <utility>
 
@@ -12,6 +10,7 @@
 #include "index/stored_code.h"
 #include "server/storage/keys.h"
 #include "server/storage/records.h"
+#include "tests/fuzz/sample_kinds.h"
 namespace nestor {
 namespace {
 
