@@ -22,8 +22,7 @@ constexpr Shape kShapes[] = {{1, 0}, {2, 0}, {3, 0}, {1, 8},  {2, 8}, {3, 8},
                              {4, 8}, {5, 8}, {6, 8}, {2, 16}, {5, 16}};
 // Also by codes.
 constexpr uint32_t kCodedKSims[] = {2};
-constexpr uint32_t kOpqDims[] = {1280};  // rotations beyond are dear to learn
-constexpr uint32_t kDimsAByte = 8;       // of OPQ: MUVERA's PQ-256-8
+constexpr uint32_t kOpqDims[] = {1280, 2560};  // rotations beyond are dear to learn
 
 FdeSpec SpecOf(const TokenData& data, const Shape& shape, bool fill) {
   FdeSpec spec = {
@@ -74,7 +73,7 @@ absl::Status AddFdes(const TokenData& data, const FdeSpec& spec, bool int8,
 
 absl::Status AddOpq(const TokenData& data, const FdeSpec& spec, uint32_t dim, int threads,
                     std::vector<CandidateRow>* rows) {
-  const OpqSpec code{.dim = dim, .bytes = dim / kDimsAByte, .bits = 8};
+  const OpqSpec code{.dim = dim, .bytes = dim / kOpqDimsAByte, .bits = 8};
   const auto ranks = RankByOpq(data, spec, code, threads);
   if (!ranks.ok()) return ranks.status();
   CandidateRow row = FdeRow(spec, dim);
@@ -91,10 +90,12 @@ absl::StatusOr<std::vector<CandidateRow>> MeasureCandidates(
   std::vector<CandidateRow> rows;
   const uint64_t token_bytes = data.documents.dim * sizeof(float);
   told("mean vectors");
-  rows.push_back(RowOf(RankByMeans(data), {.source = "mean vectors",
-                                           .dims = data.documents.dim,
-                                           .codes = "f32",
-                                           .bytes = token_bytes}));
+  const auto means = RankByMeans(data);
+  if (!means.ok()) return means.status();
+  rows.push_back(RowOf(*means, {.source = "mean vectors",
+                                .dims = data.documents.dim,
+                                .codes = "f32",
+                                .bytes = token_bytes}));
   told("search by token");
   rows.push_back(
       RowOf(RankByTokens(data, kTokenSearchQueries),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "client/bench/multi/token_encoder.h"
 #include "index/codes/query.h"
 #include "index/codes/train_opq.h"
 #include "index/shells.h"
@@ -122,19 +123,19 @@ absl::StatusOr<NeighbourRanks> RankByOpq(const TokenData& data, const FdeSpec& s
   return ranks;
 }
 
-NeighbourRanks RankByMeans(const TokenData& data) {
-  const auto means = [](const TokenMatrices& matrices) {
-    std::vector<float> means(matrices.size() * matrices.dim);
+absl::StatusOr<NeighbourRanks> RankByMeans(const TokenData& data) {
+  const MeanEncoder encoder(data.documents.dim);
+  std::vector<float> documents(data.documents.size() * data.documents.dim);
+  std::vector<float> queries(data.queries.size() * data.queries.dim);
+  const auto encode = [&](const TokenMatrices& matrices, FdeSide side, std::vector<float>* means) {
     for (size_t i = 0; i < matrices.size(); ++i) {
-      const auto tokens = matrices[i];
-      const float share = static_cast<float>(matrices.dim) / static_cast<float>(tokens.size());
-      for (size_t j = 0; j < tokens.size(); ++j) {
-        means[i * matrices.dim + j % matrices.dim] += tokens[j] * share;
-      }
+      absl::Status s = encoder.Encode(matrices[i], side, &(*means)[i * matrices.dim]);
+      if (!s.ok()) return s;
     }
-    return means;
+    return absl::OkStatus();
   };
-  const std::vector<float> documents = means(data.documents), queries = means(data.queries);
+  if (absl::Status s = encode(data.documents, FdeSide::kDocument, &documents); !s.ok()) return s;
+  if (absl::Status s = encode(data.queries, FdeSide::kQuery, &queries); !s.ok()) return s;
   NeighbourRanks ranks;
   std::vector<float> scores(data.documents.size());
   const auto dim = static_cast<blasint>(data.documents.dim);

@@ -16,6 +16,8 @@
 
 namespace nestor {
 
+inline constexpr uint32_t kOpqDimsAByte = 8;  // MUVERA's PQ-256-8
+
 // By encodings cut to each of the prefixes: ascending dims, of whole repetitions. `int8`: by their
 // codes, as an index's shells, which end at the prefixes, have them.
 absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, const FdeSpec& spec,
@@ -25,7 +27,7 @@ absl::StatusOr<std::vector<NeighbourRanks>> RankByFdes(const TokenData& data, co
 absl::StatusOr<NeighbourRanks> RankByOpq(const TokenData& data, const FdeSpec& spec,
                                          const OpqSpec& code, int threads);
 // One vector a document, the mean of its tokens.
-NeighbourRanks RankByMeans(const TokenData& data);
+absl::StatusOr<NeighbourRanks> RankByMeans(const TokenData& data);
 // The single-vector heuristic: the nearest tokens of each query token, exactly, by turns, a
 // document counted once; of the first `queries` queries.
 NeighbourRanks RankByTokens(const TokenData& data, size_t queries);

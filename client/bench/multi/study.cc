@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/bench/multi/coded_documents.h"
+#include "client/bench/multi/ranking.h"
 #include "client/bench/multi/token_baselines.h"
 #include "client/bench/multi/token_engine.h"
 #include "client/bench/plan_space.h"
@@ -18,14 +19,13 @@ namespace nestor {
 namespace {
 
 constexpr char kMeanVectors[] = "mean vectors";
-constexpr uint32_t kDimsAByte = 8;  // of the code: MUVERA's PQ-256-8
 constexpr uint32_t kMostCodeDim = 1280;
 
 // The dims of the largest prefix that a code is learnt on.
 uint32_t CodeDim(const VectorSchema& schema) {
   uint32_t best = 0;
   for (const uint32_t dim : schema.nesting) {
-    if (dim <= kMostCodeDim && dim % kDimsAByte == 0) best = dim;
+    if (dim <= kMostCodeDim && dim % kOpqDimsAByte == 0) best = dim;
   }
   return best;
 }
@@ -36,7 +36,7 @@ IndexSpec SpecOf(const VectorSchema& schema) {
   spec.graph.emplace();
   spec = ChooseForFdes(spec, schema);
   if (const uint32_t dim = CodeDim(schema); dim > 0) {
-    spec.codes = {{.dim = dim, .bytes = dim / kDimsAByte, .bits = 8}};
+    spec.codes = {{.dim = dim, .bytes = dim / kOpqDimsAByte, .bits = 8}};
   }
   return spec;
 }
